@@ -1,0 +1,108 @@
+"""The public study: what became of every trial, in Optuna's words.
+
+The sampler has a study of its own (`_samplers.SamplerProposer`), because what it
+should be told is not always the truth: a failed trial is told to it as the worst
+so far. The ledger holds the truth, and is what users see as `study_`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from optunasearch._optuna import SearchStudy, new_study
+from optunasearch._scoring import ScoringPlan
+from optunasearch._space import CallableSpace, SearchSpace
+from optunasearch.execution._records import Status, TrialRecord
+
+
+class Ledger:
+    """Writes finished trials into the public study, in the order of numbers."""
+
+    def __init__(self, space: SearchSpace, plan: ScoringPlan, objectives: Sequence[str]) -> None:
+        self.study: SearchStudy = new_study(None, [f"mean_test_{name}" for name in objectives])
+        self._space = space
+        self._plan = plan
+
+    def add(self, record: TrialRecord) -> FrozenTrial:
+        """Write a trial that has all its results."""
+        values, violations = self._plan.values(record)
+        is_finite = all(map(math.isfinite, [*values, *violations.values()]))
+        trial = self._frozen(record, TrialState.COMPLETE if is_finite else TrialState.FAIL)
+        if is_finite:
+            trial.values = values
+        for name, violation in violations.items():
+            if math.isfinite(violation):
+                trial.set_constraint(name, violation)
+        trial.intermediate_values = self._fold_scores(record)
+        self.study.add_trial(trial)
+        return trial
+
+    def add_unfinished(self, record: TrialRecord) -> None:
+        """Write a trial that the search left behind."""
+        self.study.add_trial(self._frozen(record, TrialState.FAIL))
+
+    def _frozen(self, record: TrialRecord, state: TrialState) -> FrozenTrial:
+        params, distributions = self._view(record)
+        now = datetime.now()
+        started, finished = (
+            now if seconds is None else datetime.fromtimestamp(seconds)
+            for seconds in (record.started, record.finished)
+        )
+        return FrozenTrial(
+            number=record.number,
+            trial_id=record.number,
+            state=state,
+            value=None,
+            datetime_start=started,
+            datetime_complete=finished,
+            params=params,
+            distributions=distributions,
+            user_attrs=_attributes(record),
+            system_attrs={},
+            intermediate_values={},
+        )
+
+    def _view(self, record: TrialRecord) -> tuple[dict[str, Any], dict[str, Any]]:
+        if isinstance(self._space, CallableSpace):
+            return dict(record.point.stored), dict(record.point.distributions or {})
+        return self._space.ledger_view(record.point)
+
+    def _fold_scores(self, record: TrialRecord) -> dict[int, float]:
+        """Return the objective's score on each fold, for a single objective."""
+        assert self._plan.objectives is not None
+        if len(self._plan.objectives) > 1:
+            return {}
+        (name,) = self._plan.objectives
+        scores = {}
+        for fold, result in sorted(record.results.items()):
+            score = result.test_scores
+            score = score.get(name, math.nan) if isinstance(score, dict) else score
+            if math.isfinite(score):
+                scores[fold] = float(score)
+        return scores
+
+
+def status_of(record: TrialRecord) -> Status:
+    """Return what became of a trial."""
+    if not record.is_finished:
+        return Status.UNFINISHED
+    if record.duplicate_of is not None:
+        return Status.DUPLICATE
+    return Status.FAILED if record.has_failed else Status.COMPLETE
+
+
+def _attributes(record: TrialRecord) -> dict[str, Any]:
+    attributes: dict[str, Any] = {"status": str(status_of(record))}
+    if record.duplicate_of is not None:
+        attributes["duplicate_of"] = record.duplicate_of
+    if record.error is not None:
+        attributes["error"] = record.error
+    return attributes
+
+
+TrialCallback = Callable[[SearchStudy, FrozenTrial], None]

@@ -1,0 +1,86 @@
+"""The only module that leans on what Optuna does not document.
+
+`tests/test_optuna_private.py` asserts each of these names.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.samplers._lazy_random_state import LazyRandomState
+
+_verbosity_lock = threading.Lock()
+
+
+class SearchStudy(optuna.Study):
+    """A study that is driven by ask and tell, and can be stopped.
+
+    `optuna.Study.stop` raises outside of `Study.optimize`; users' callbacks and
+    some samplers (GridSampler, BruteForceSampler) call it when they have enough.
+    """
+
+    stop_requested = False
+
+    def stop(self) -> None:
+        """Ask the search to start no further trial."""
+        self.stop_requested = True
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Silence Optuna's notes about new studies and experimental features."""
+    with _verbosity_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        try:
+            yield
+        finally:
+            optuna.logging.set_verbosity(verbosity)
+
+
+def new_study(
+    sampler: optuna.samplers.BaseSampler | None, metric_names: Sequence[str]
+) -> SearchStudy:
+    """Return an empty study in memory that maximises every metric."""
+    storage = optuna.storages.InMemoryStorage()
+    with quiet_optuna():
+        study = optuna.create_study(
+            storage=storage,
+            sampler=sampler or optuna.samplers.RandomSampler(),
+            directions=["maximize"] * len(metric_names),
+        )
+        study.set_metric_names(list(metric_names))
+    return SearchStudy(study.study_name, storage, sampler=study.sampler)
+
+
+def random_states(sampler: Any) -> list[LazyRandomState]:
+    """Return every random state inside a sampler, also of samplers it wraps."""
+    found: list[LazyRandomState] = []
+    seen: set[int] = set()
+
+    def visit(owner: Any) -> None:
+        if id(owner) in seen:
+            return
+        seen.add(id(owner))
+        if isinstance(owner, LazyRandomState):
+            found.append(owner)
+        elif type(owner).__module__.startswith("optuna.samplers"):
+            for _, inner in sorted(getattr(owner, "__dict__", {}).items()):
+                visit(inner)
+
+    visit(sampler)
+    return found
+
+
+def reseed(states: Sequence[LazyRandomState], seed: int, trial_number: int) -> None:
+    """Make the next draws depend on the seed and the trial's number only."""
+    seeds = np.random.SeedSequence([seed, trial_number]).generate_state(len(states))
+    for state, own_seed in zip(states, seeds, strict=True):
+        state.rng.seed(int(own_seed))

@@ -1,0 +1,162 @@
+"""From trial records to `cv_results_`, the best candidate and the tables."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from optunasearch._ledger import status_of
+from optunasearch._scoring import ScoringPlan, mean_score
+from optunasearch._sklearn import _insert_error_scores, _warn_or_raise_about_fit_failures
+from optunasearch._space import SearchSpace
+from optunasearch.exceptions import InfeasibleWarning
+from optunasearch.execution._records import TrialRecord
+
+
+def fold_outputs(search: Any, records: Sequence[TrialRecord]) -> list[dict[str, Any]]:
+    """Return one dict for each fold of each candidate, as scikit-learn has them.
+
+    Warns or raises about failed fits as scikit-learn does.
+    """
+    outputs = []
+    for record in records:
+        for fold in range(record.n_splits):
+            result = record.results[fold]
+            output = {
+                "test_scores": result.test_scores,
+                "fit_time": result.fit_time,
+                "score_time": result.score_time,
+                "n_test_samples": result.n_test_samples,
+                "fit_error": result.fit_error,
+            }
+            if search.return_train_score:
+                output["train_scores"] = result.train_scores
+            outputs.append(output)
+    _warn_or_raise_about_fit_failures(outputs, search.error_score)
+    if callable(search.scoring):
+        _insert_error_scores(outputs, search.error_score)
+    return outputs
+
+
+def add_feasibility(results: dict[str, Any], constraints: Mapping[str, float]) -> np.ndarray:
+    """Add the column `feasible` and return each candidate's total violation."""
+    violations = np.zeros(len(results["params"]))
+    for name, least in constraints.items():
+        violations += np.maximum(least - results[f"mean_test_{name}"], 0.0)
+    violations[np.isnan(violations)] = np.inf
+    results["feasible"] = violations == 0.0
+    return violations
+
+
+def best_index(
+    results: Mapping[str, Any], metric: str, violations: np.ndarray | None
+) -> np.intp:
+    """Return the best candidate's row: feasible, finite, highest mean, first of equals.
+
+    Infinite means are passed over (scikit-learn takes them); only if no mean is
+    finite its rank decides alone. If no candidate is feasible, the least violation
+    wins, with a warning.
+    """
+    means = results[f"mean_test_{metric}"]
+    eligible = np.isfinite(means)
+    if not eligible.any():
+        return results[f"rank_test_{metric}"].argmin()
+    if violations is not None:
+        least = violations[eligible].min()
+        if least > 0:
+            warnings.warn(
+                "No candidate meets the constraints; the one with the least total violation "
+                f"({least:.4g}) was taken. Loosen the constraints, search longer, or score "
+                "with optunasearch.metrics.specificity_at_sensitivity instead of "
+                "constraining at the 0.5 cut-off.",
+                InfeasibleWarning,
+                stacklevel=4,
+            )
+        eligible &= violations == least
+    return np.where(eligible, means, -np.inf).argmax()
+
+
+def pareto_front(
+    results: Mapping[str, Any], objectives: Sequence[str], violations: np.ndarray | None
+) -> dict[str, Any]:
+    """Return the candidates that no other beats in every objective.
+
+    Infeasible candidates and those with a score that is not finite are left out;
+    the front is sorted by the first objective, best first.
+    """
+    scores = np.column_stack([results[f"mean_test_{name}"] for name in objectives])
+    eligible = np.isfinite(scores).all(axis=1)
+    if violations is not None:
+        eligible &= violations == 0.0
+    rows = [
+        row
+        for row in np.flatnonzero(eligible)
+        if not any(dominates(scores[other], scores[row]) for other in np.flatnonzero(eligible))
+    ]
+    index = np.array(sorted(rows, key=lambda row: (*-scores[row], row)), dtype=np.intp)
+    front: dict[str, Any] = {"index": index, "params": [results["params"][i] for i in index]}
+    for position, name in enumerate(objectives):
+        front[f"mean_test_{name}"] = scores[index, position]
+    return front
+
+
+def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether scores are nowhere lower and somewhere higher than others."""
+    pairs = list(zip(one, other, strict=True))
+    return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)
+
+
+class Improvement:
+    """Counts trials since the last that improved on all before (for `patience`).
+
+    With several objectives an improvement is a new point of the Pareto front. A
+    feasible trial improves on any infeasible one.
+    """
+
+    def __init__(self) -> None:
+        self.n_trials_since = 0
+        self._front: list[tuple[float, ...]] = []
+        self._least_violation = math.inf
+
+    def add(self, values: Sequence[float], violations: Mapping[str, float]) -> None:
+        """Take note of a trial."""
+        violation = sum(max(v, 0.0) for v in violations.values())
+        scores = tuple(values)
+        usable = all(map(math.isfinite, [*scores, violation]))
+        if usable and violation < self._least_violation:
+            self._front, self._least_violation = [], violation
+        is_new = usable and violation == self._least_violation
+        is_new = is_new and not any(s == scores or dominates(s, scores) for s in self._front)
+        if is_new:
+            self._front = [s for s in self._front if not dominates(scores, s)] + [scores]
+        self.n_trials_since = 0 if is_new else self.n_trials_since + 1
+
+
+def trials_table(
+    records: Sequence[TrialRecord], space: SearchSpace, plan: ScoringPlan
+) -> dict[str, Any]:
+    """Return a column-wise table of all trials, unfinished ones included."""
+    table: dict[str, Any] = {
+        "number": np.array([r.number for r in records], dtype=np.int64),
+        "status": [str(status_of(r)) for r in records],
+        "params": [space.decode(r.point) for r in records],
+    }
+    for name in plan.objectives or []:
+        table[f"mean_test_{name}"] = np.array(
+            [mean_score(r, name) if r.is_finished else np.nan for r in records]
+        )
+    table["fit_seconds"] = np.array([r.fit_seconds for r in records])
+    table["duplicate_of"] = [r.duplicate_of for r in records]
+    table["error"] = [_error(r) for r in records]
+    return table
+
+
+def _error(record: TrialRecord) -> str | None:
+    if record.error is not None:
+        return record.error
+    errors = (result.fit_error for _, result in sorted(record.results.items()))
+    return next((error for error in errors if error is not None), None)

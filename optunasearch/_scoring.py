@@ -1,0 +1,152 @@
+"""What is scored, what is optimised, and what is required.
+
+`scoring` and `refit` mean what they mean in scikit-learn. `objectives` and
+`constraints` may name further scorers, which are computed along with them. The
+study maximises every objective in scikit-learn's sign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import check_scoring, get_scorer
+
+from optunasearch._sklearn import _MultimetricScorer
+from optunasearch.execution._records import TrialRecord
+from optunasearch.metrics import sensitivity, specificity
+
+_OWN_SCORERS = {"sensitivity": sensitivity, "specificity": specificity}
+
+
+@dataclass
+class ScoringPlan:
+    """The scorers of one search.
+
+    Attributes
+    ----------
+    scorer : callable
+        What evaluates a fold: returns a float or a dict of floats.
+    public_scorer : callable or dict
+        The search's `scorer_`.
+    objectives : list of str or None
+        Keys of the scores to maximise; None if a callable `scoring` has yet to
+        tell its keys.
+    constraints : dict of str to float
+        Least mean score of each key.
+    """
+
+    scorer: Any
+    public_scorer: Any
+    refit: Any
+    objectives: list[str] | None
+    constraints: dict[str, float]
+
+    def resolve_objectives(self, scores: Any) -> None:
+        """Settle the objective of a callable `scoring` by its first answer."""
+        if self.objectives is None:
+            if isinstance(scores, dict):
+                named = isinstance(self.refit, str) and self.refit in scores
+                self.objectives = [self.refit if named else next(iter(scores))]
+            else:
+                self.objectives = ["score"]
+
+    def values(self, record: TrialRecord) -> tuple[list[float], dict[str, float]]:
+        """Return a trial's objectives and the violations of its constraints."""
+        if record.values is None:
+            self.resolve_objectives(_first_success(record))
+            assert self.objectives is not None
+            violations = {
+                name: least - mean_score(record, name)
+                for name, least in self.constraints.items()
+            }
+            record.values = [mean_score(record, name) for name in self.objectives], violations
+        return record.values
+
+
+def mean_score(record: TrialRecord, name: str) -> float:
+    """Return the mean over the folds of one score; NaN if a fold lacks it."""
+    scores = []
+    for fold in sorted(record.results):
+        test_scores = record.results[fold].test_scores
+        if isinstance(test_scores, dict):
+            test_scores = test_scores.get(name, np.nan)
+        scores.append(test_scores)
+    # The same reduction as for cv_results_, to the last digit.
+    return float(np.average(np.array(scores, dtype=np.float64)))
+
+
+def _first_success(record: TrialRecord) -> Any:
+    results = [record.results[fold] for fold in sorted(record.results)]
+    return next((r.test_scores for r in results if r.fit_error is None), results[0].test_scores)
+
+
+def extended_scoring(search: Any) -> ScoringPlan:
+    """Return the plan of a search that names objectives or constraints.
+
+    Raises
+    ------
+    ValueError
+        For a name that is neither a key of `scoring` nor a scorer, or a `refit`
+        that is not among the scores.
+    """
+    objectives = list(search.objectives or [])
+    constraints = dict(search.constraints or {})
+    scorers = _named_scorers(search.estimator, search.scoring, single=not objectives)
+    is_single = "score" in scorers and not objectives
+    for name in [*objectives, *constraints]:
+        if name not in scorers:
+            scorers[name] = _scorer_by_name(name, search.scoring)
+    if not is_single and search.refit is True and not objectives:
+        search._check_refit_for_multimetric(scorers)
+    if isinstance(search.refit, str) and not is_single and search.refit not in scorers:
+        search._check_refit_for_multimetric(scorers)
+    if not objectives:
+        named = isinstance(search.refit, str) and search.refit in scorers and not is_single
+        objectives = [search.refit if named else next(iter(scorers))]
+    scorer = _MultimetricScorer(scorers=scorers, raise_exc=search.error_score == "raise")
+    return ScoringPlan(
+        scorer,
+        scorers["score"] if is_single else scorers,
+        search.refit,
+        objectives,
+        constraints,
+    )
+
+
+def refit_metric(search: Any, plan: ScoringPlan) -> str:
+    """Return the key of the score that `best_index_` is chosen by."""
+    if search.objectives:
+        return search.refit if isinstance(search.refit, str) else list(search.objectives)[0]
+    return search.refit if isinstance(plan.public_scorer, dict) else "score"
+
+
+def _named_scorers(estimator: Any, scoring: Any, *, single: bool) -> dict[str, Any]:
+    """Return the scorers of `scoring` by the keys they have in `cv_results_`."""
+    if isinstance(scoring, Mapping | list | tuple | set):
+        names = dict(scoring) if isinstance(scoring, Mapping) else {n: n for n in scoring}
+        return {
+            name: check_scoring(estimator, scoring=given) for name, given in names.items()
+        }
+    if single:
+        return {"score": check_scoring(estimator, scoring=scoring)}
+    if scoring is None:
+        return {}
+    name = scoring if isinstance(scoring, str) else "score"
+    return {name: check_scoring(estimator, scoring=scoring)}
+
+
+def _scorer_by_name(name: str, scoring: Any) -> Any:
+    if name in _OWN_SCORERS:
+        return _OWN_SCORERS[name]()
+    try:
+        return get_scorer(name)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{name!r} in objectives or constraints is neither a key of scoring="
+            f"{scoring!r}, nor 'sensitivity' or 'specificity', nor a scorer of "
+            "scikit-learn (sklearn.metrics.get_scorer_names()). Pass a scorer of your own "
+            f"as scoring={{{name!r}: scorer, ...}}."
+        ) from error

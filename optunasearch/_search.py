@@ -1,0 +1,639 @@
+"""OptunaSearchCV: parameters, documentation, and `fit` as an outline of named steps."""
+
+from __future__ import annotations
+
+import copy
+import numbers
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from optuna.samplers import BaseSampler
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import check_cv
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_random_state, indexable
+
+from optunasearch._callback_tree import CallbackTree
+from optunasearch._ledger import Ledger
+from optunasearch._observer import SearchObserver
+from optunasearch._progress import Progress
+from optunasearch._results import (
+    add_feasibility,
+    best_index,
+    fold_outputs,
+    pareto_front,
+    trials_table,
+)
+from optunasearch._samplers import (
+    DEFAULT_N_TRIALS,
+    SAMPLER_NAMES,
+    GridProposer,
+    SamplerProposer,
+    initial_points,
+    is_enumerated,
+    make_sampler,
+)
+from optunasearch._scoring import ScoringPlan, extended_scoring, refit_metric
+from optunasearch._sklearn import (
+    BaseSearchCV,
+    Interval,
+    StrOptions,
+    _check_method_params,
+    _fit_context,
+)
+from optunasearch._space import SearchSpace, make_space
+from optunasearch.exceptions import OptunaSearchError, SearchTimeoutError
+from optunasearch.execution._context_file import SearchFolder
+from optunasearch.execution._driver import Driver, Limits
+from optunasearch.execution._executors import choose_backend, make_executor
+from optunasearch.execution._fold import FoldContext, error_scores
+from optunasearch.execution._records import FoldResult, TrialRecord
+from optunasearch.execution._reuse import TransformReuse
+from optunasearch.execution._schedule import Schedule
+from optunasearch.tracking import SearchEvent, Tracker
+
+
+class OptunaSearchCV(BaseSearchCV):
+    """Search for the best parameters of an estimator, driven by Optuna.
+
+    Takes the place of :class:`~sklearn.model_selection.GridSearchCV` and
+    :class:`~sklearn.model_selection.RandomizedSearchCV`. Candidates are scored by
+    cross-validation on the same folds. Optuna proposes each of them from the scores
+    seen so far. The best is refitted on all data, and the search then predicts as it.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        Cloned for every fit, never fitted itself. Needs a ``score`` method unless
+        `scoring` is given.
+    param_distributions : dict, list of dict or callable
+        The search space. A dict maps parameter names (``step__name`` for nested ones)
+        to Optuna distributions, lists or arrays of any objects, or frozen scipy
+        distributions. A list of dicts is a union of spaces. A callable
+        ``space(trial) -> dict`` is called for each trial and calls ``trial.suggest_*``.
+    n_trials : int, default=None
+        Number of candidates. Failed and repeated ones count. None means all points if
+        ``sampler="grid"``, otherwise 50, or fewer if a finite space is visited in full.
+    timeout : float, default=None
+        Seconds after which the search stops, the refit not included. Trials that are
+        unfinished then are dropped. With ``n_jobs=1`` it is looked at between folds.
+    scoring : str, callable, list, tuple or dict, default=None
+        As in `GridSearchCV`. None uses the estimator's ``score`` method.
+    n_jobs : int, default=None
+        Number of folds evaluated at the same time; -1 uses all cores. Processes or
+        threads are chosen by :func:`joblib.parallel_config`. See `max_pending`.
+    refit : bool, str or callable, default=True
+        Whether to fit the best candidate on all data. With several metrics the name of
+        the one that decides. A callable gets `cv_results_` and returns `best_index_`;
+        then there is no `best_score_`. With `objectives`, True means the first one.
+    cv : int, cross-validation generator or iterable, default=None
+        As in `GridSearchCV`; None means 5 folds. Split once for each ``fit``.
+    verbose : int, default=0
+        0 prints nothing, 1 a progress line, or a bar in a terminal, 2 a line for each
+        trial, 3 and more what `GridSearchCV` prints for each fold.
+    pre_dispatch : object, default="2*n_jobs"
+        Without effect. Accepted for those who come from `GridSearchCV`.
+    error_score : 'raise' or float, default=np.nan
+        Score of a fold whose fit or scorer raises. There is one warning for the whole
+        search. With 'raise' the error ends the search.
+    return_train_score : bool, default=False
+        Whether `cv_results_` has training scores.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the sampler, not the estimator and not `cv`. A sampler instance keeps its
+        own seed if this is None.
+    sampler : str, optuna.samplers.BaseSampler or None, default=None
+        What proposes candidates: "tpe", "random", "grid", "gp", "cmaes", "qmc", "nsga2",
+        "nsga3", "bruteforce", or a sampler of Optuna, which is copied. "grid" visits
+        each point once, in the order of ``ParameterGrid``. None means "grid" for a
+        finite space of at most `n_trials` points, otherwise "tpe".
+    initial_params : 'estimator', dict, list of dict or None, default='estimator'
+        What is tried first. 'estimator' is the estimator's own values; they are skipped
+        if the space does not admit all of them, is visited in full or is a callable.
+        What a dict leaves open is chosen by the sampler. A grid point that was tried
+        first is not visited again.
+    objectives : list of str, default=None
+        Several scores to optimise at once: keys of `scoring`, "sensitivity",
+        "specificity", or names of scikit-learn's scorers. Sets `pareto_front_`.
+    constraints : dict of str to float, default=None
+        Least mean score that a candidate must reach, by the same names. Adds the
+        column `feasible`. The best candidate is the best feasible one. If there is
+        none, it is the one with the least violation, with an `InfeasibleWarning`.
+    trial_timeout : float, default=None
+        Seconds after which a trial is ended and counts as failed. It needs worker
+        processes: one is used with ``n_jobs=1``, and threads are refused.
+    patience : int, default=None
+        Stop after this many trials in a row without improvement. With `objectives` a
+        new point of the Pareto front is one.
+    callbacks : list of callable, default=None
+        Called as ``callback(study, trial)`` after each trial, in the order of trials.
+        ``study.stop()`` ends the search: no further trial is proposed. An
+        :class:`optunasearch.tracking.Tracker` hears of more. (scikit-learn's own
+        callbacks are set by ``set_callbacks``.)
+    reuse_duplicates : bool, default=True
+        Whether a repeated candidate takes the scores of the first without a fit.
+    reuse_transforms : bool, default=True
+        Whether the leading steps of a `Pipeline` are fitted only once per fold as long
+        as their parameters do not change. The scores are the same.
+    max_pending : int, default=None
+        Most trials proposed and not yet told to the sampler. None means 1 with one
+        job, otherwise twice the number of jobs.
+
+    Attributes
+    ----------
+    cv_results_ : dict of numpy (masked) ndarrays
+        A row for each finished trial, in the format of `GridSearchCV`.
+    best_estimator_ : estimator
+        Fitted on all data with `best_params_`. Only with `refit`.
+    best_score_ : float
+        Mean test score of the best candidate. Not with a callable `refit`.
+    best_params_ : dict
+        Parameters of the best candidate.
+    best_index_ : int
+        Its row of `cv_results_`. With several metrics and ``refit=False`` there is no
+        best candidate.
+    scorer_ : callable or dict of str to callable
+        The scorers in use; a dict with several metrics.
+    n_splits_ : int
+        Number of folds.
+    refit_time_ : float
+        Seconds that the refit took. Only with `refit`.
+    multimetric_ : bool
+        Whether there are several metrics.
+    classes_ : ndarray of shape (n_classes,)
+        Of `best_estimator_`, if it has them.
+    n_features_in_ : int
+        Of `best_estimator_`, if it has them.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Of `best_estimator_`, if it has them.
+    study_ : optuna.Study
+        What became of each trial. All plots of :mod:`optuna.visualization` take it.
+        With one objective and `refit` not callable, its best trial is that of
+        `best_index_`.
+    trials_ : dict of lists and arrays
+        A table of all trials, unfinished ones included: number, status, params, mean
+        score of each objective, fit_seconds, duplicate_of and error.
+    n_trials_ : int
+        Number of finished trials, failed and repeated ones included.
+    pareto_front_ : dict
+        The feasible candidates that no other beats in every objective: `index` in
+        `cv_results_`, `params` and the mean scores. Only with `objectives`.
+
+    See Also
+    --------
+    sklearn.model_selection.GridSearchCV : Visits every point of a grid.
+    sklearn.model_selection.RandomizedSearchCV : Draws points at random.
+    optunasearch.tracking.Tracker : Follows a search.
+
+    Notes
+    -----
+    The metric that `refit` names is optimised. If `refit` is a callable or False it is
+    the first metric. The study always maximises in scikit-learn's sign. A loss is thus
+    negative in `study_` and in its plots: the search with
+    ``scoring="neg_mean_squared_error"`` maximises a number below 0.
+
+    When trial t is proposed, exactly the trials up to t − `max_pending` have been told
+    to the sampler. So a seeded search does not depend on timing or on the number of
+    jobs, as long as `max_pending` is the same. Without it, the result of ``n_jobs=-1``
+    depends on the number of cores of the machine.
+
+    Ctrl-C raises `KeyboardInterrupt`. Before that, `cv_results_`, `best_params_`,
+    `study_` and `trials_` are set from the trials that have finished. There is no refit.
+
+    Differences from `GridSearchCV`: an infinite mean score is never the best as long as
+    another is finite; the estimator's own values are tried first in a space that is not
+    visited in full; repeated candidates and unchanged leading steps are not fitted again.
+
+    References
+    ----------
+    .. [1] T. Akiba, S. Sano, T. Yanase, T. Ohta, M. Koyama, "Optuna: A Next-generation
+       Hyperparameter Optimization Framework", KDD 2019.
+    .. [2] J. Bergstra, R. Bardenet, Y. Bengio, B. Kégl, "Algorithms for
+       Hyper-Parameter Optimization", NeurIPS 2011 (the "tpe" sampler).
+
+    Examples
+    --------
+    >>> from optuna.distributions import FloatDistribution
+    >>> from optunasearch import OptunaSearchCV
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.svm import SVC
+    >>> X, y = load_iris(return_X_y=True)
+    >>> space = {"C": FloatDistribution(0.01, 100, log=True), "kernel": ["linear", "rbf"]}
+    >>> search = OptunaSearchCV(SVC(), space, n_trials=15, random_state=0).fit(X, y)
+    >>> bool(search.best_score_ > 0.97)
+    True
+    >>> search.predict(X[:2])
+    array([0, 0])
+
+    A small grid is visited in full, as `GridSearchCV` does:
+
+    >>> search = OptunaSearchCV(SVC(), {"C": [0.1, 1, 10]}).fit(X, y)
+    >>> search.cv_results_["params"]
+    [{'C': 0.1}, {'C': 1}, {'C': 10}]
+
+    A loss is maximised with the sign changed:
+
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> space = {"alpha": FloatDistribution(1e-3, 1e2, log=True)}
+    >>> search = OptunaSearchCV(
+    ...     Ridge(), space, n_trials=10, scoring="neg_mean_squared_error", random_state=0
+    ... ).fit(X, y)
+    >>> bool(search.study_.best_value == search.best_score_ < 0)
+    True
+    """
+
+    _parameter_constraints: dict[str, Any] = {
+        **BaseSearchCV._parameter_constraints,
+        "pre_dispatch": "no_validation",
+        "param_distributions": "no_validation",
+        "n_trials": [Interval(numbers.Integral, 1, None, closed="left"), None],
+        "timeout": [Interval(numbers.Real, 0, None, closed="neither"), None],
+        "random_state": ["random_state"],
+        "sampler": [StrOptions(set(SAMPLER_NAMES)), BaseSampler, None],
+        "initial_params": [StrOptions({"estimator"}), dict, list, tuple, None],
+        "objectives": [list, tuple, None],
+        "constraints": [dict, None],
+        "trial_timeout": [Interval(numbers.Real, 0, None, closed="neither"), None],
+        "patience": [Interval(numbers.Integral, 1, None, closed="left"), None],
+        "callbacks": [list, tuple, None],
+        "reuse_duplicates": ["boolean"],
+        "reuse_transforms": ["boolean"],
+        "max_pending": [Interval(numbers.Integral, 1, None, closed="left"), None],
+    }
+
+    def __init__(
+        self,
+        estimator,
+        param_distributions,
+        *,
+        n_trials=None,
+        timeout=None,
+        scoring=None,
+        n_jobs=None,
+        refit=True,
+        cv=None,
+        verbose=0,
+        pre_dispatch="2*n_jobs",
+        error_score=np.nan,
+        return_train_score=False,
+        random_state=None,
+        sampler=None,
+        initial_params="estimator",
+        objectives=None,
+        constraints=None,
+        trial_timeout=None,
+        patience=None,
+        callbacks=None,
+        reuse_duplicates=True,
+        reuse_transforms=True,
+        max_pending=None,
+    ):
+        super().__init__(
+            estimator=estimator,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.param_distributions = param_distributions
+        self.n_trials = n_trials
+        self.timeout = timeout
+        self.random_state = random_state
+        self.sampler = sampler
+        self.initial_params = initial_params
+        self.objectives = objectives
+        self.constraints = constraints
+        self.trial_timeout = trial_timeout
+        self.patience = patience
+        self.callbacks = callbacks
+        self.reuse_duplicates = reuse_duplicates
+        self.reuse_transforms = reuse_transforms
+        self.max_pending = max_pending
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, **params):
+        """Search for the best parameters and refit the estimator with them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, n_samples)
+            Training data; for a precomputed kernel or distance matrix the second
+            shape. Lists, sparse matrices, DataFrames and n-d arrays are handed on
+            to the estimator as they are.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Target; None for unsupervised learning.
+        **params : dict of str -> object
+            Parameters passed to the ``fit`` of the estimator, to the scorer and to
+            the splitter, as in :class:`~sklearn.model_selection.GridSearchCV`:
+            `sample_weight` and other array-likes of length `n_samples` are split
+            with the data, `groups` goes to the splitter.
+
+        Returns
+        -------
+        self : OptunaSearchCV
+            The fitted search.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For wrong arguments, before the first fit; if all fits failed.
+        SearchTimeoutError
+            If `timeout` passed before any trial had finished.
+        KeyboardInterrupt
+            On Ctrl-C, after the results of the finished trials have been stored.
+        """
+        plan = self._plan()
+        X, y = indexable(X, y)
+        params = _check_method_params(X, params=params)
+        routed = self._get_routed_params_for_fit(params)
+        tree = CallbackTree(self, X, y, _callback_metadata(params))
+        splits = self._split(X, y, routed.splitter.split)
+        space = make_space(self.param_distributions, self.estimator)
+        context = FoldContext(
+            clone(self.estimator),
+            X,
+            y,
+            splits,
+            plan.scorer,
+            space,
+            fit_params=routed.estimator.fit,
+            score_params=routed.scorer.score,
+            return_train_score=self.return_train_score,
+            error_score=self.error_score,
+            caller=self if tree.is_active else None,
+        )
+        try:
+            self._search(context, plan, tree)
+            self._refit(context, tree)
+        except BaseException as error:
+            self._notify("on_failure", error)
+            raise
+        finally:
+            self._notify("on_search_end", self)
+        tree.end()
+        return self
+
+    def _plan(self) -> ScoringPlan:
+        """Settle what is scored, optimised and required."""
+        if self.objectives or self.constraints:
+            return extended_scoring(self)
+        scorer, metric = super()._get_scorers()
+        public = getattr(scorer, "_scorers", scorer)
+        objectives = None
+        if not callable(self.scoring):
+            objectives = [metric if isinstance(metric, str) else next(iter(public))]
+        return ScoringPlan(scorer, public, self.refit, objectives, {})
+
+    def _get_scorers(self):
+        """Return scorers and refit metric (used for metadata routing)."""
+        plan = self._plan()
+        return plan.scorer, refit_metric(self, plan)
+
+    def _split(self, X: Any, y: Any, split_params: dict[str, Any]) -> list[tuple[Any, Any]]:
+        """Split once: every trial sees the same folds."""
+        self._checked_cv_orig = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        self.n_splits_ = self._checked_cv_orig.get_n_splits(X, y, **split_params)
+        splits = list(self._checked_cv_orig.split(X, y, **split_params))
+        if len(splits) != self.n_splits_:
+            raise ValueError(
+                "cv.split and cv.get_n_splits return inconsistent results. "
+                f"Expected {self.n_splits_} splits, got {len(splits)}"
+            )
+        if not splits:
+            raise ValueError(
+                "No fits were performed. Was the CV iterator empty? Were there no candidates?"
+            )
+        return splits
+
+    def _search(self, context: FoldContext, plan: ScoringPlan, tree: CallbackTree) -> None:
+        """Run the trials and store what came out."""
+        space, n_splits = context.space, self.n_splits_
+        enumerated = is_enumerated(self.sampler, space, self.n_trials)
+        n_trials = self._budget(space, enumerated)
+        backend = choose_backend(self.n_jobs, self.trial_timeout)
+        schedule = Schedule(
+            self._proposer(space, plan, enumerated),
+            n_trials=n_trials,
+            n_splits=n_splits,
+            lag=self.max_pending or (1 if backend.n_jobs == 1 else 2 * backend.n_jobs),
+            reuse_duplicates=self.reuse_duplicates,
+            failed_fold=self._failed_fold(context),
+        )
+        ledger = Ledger(space, plan, plan.objectives or ["score"])
+        self._forget_results()
+        self.study_ = ledger.study
+        event = SearchEvent(self, ledger.study, n_trials, n_splits, plan.objectives)
+        self._notify("on_search_start", event)
+        progress = Progress(self.verbose, n_trials, n_splits, space)
+        observer = SearchObserver(
+            space=space,
+            plan=plan,
+            ledger=ledger,
+            tree=tree,
+            progress=progress,
+            callbacks=self.callbacks or (),
+            patience=self.patience,
+        )
+        with self._reusing_transforms(context, tree), tree.searching(n_trials, n_splits):
+            executor = make_executor(context, backend, isolate=self.trial_timeout is not None)
+            driver = Driver(
+                schedule,
+                executor,
+                observer,
+                Limits(self.timeout, self.trial_timeout),
+                single_folds=tree.is_active,
+            )
+            is_done = False
+            try:
+                driver.run()
+                is_done = not driver.timed_out
+            except KeyboardInterrupt:
+                executor.close(abort=True)
+                driver.tell_what_finished()
+                if any(record.is_finished for record in schedule.records):
+                    self._store(schedule.records, space, plan)
+                raise
+            finally:
+                progress.close()
+                executor.close(abort=not is_done)
+            driver.tell_what_finished()
+            self._store(schedule.records, space, plan)
+
+    @contextmanager
+    def _reusing_transforms(self, context: FoldContext, tree: CallbackTree) -> Iterator[None]:
+        """Let folds share the fitted leading steps of a pipeline."""
+        # Callbacks would not see the fits that are saved.
+        if not (
+            self.reuse_transforms
+            and isinstance(context.estimator, Pipeline)
+            and context.estimator.memory is None
+            and not tree.is_active
+        ):
+            yield
+            return
+        folder = SearchFolder()
+        try:
+            context.reuse = TransformReuse(
+                folder.path, varying=context.space.continuous_parameters()
+            )
+            yield
+        finally:
+            folder.remove()
+
+    def _budget(self, space: SearchSpace, enumerated: bool) -> int:
+        if self.n_trials is not None:
+            return self.n_trials
+        if enumerated and space.n_points is not None:
+            return space.n_points
+        return DEFAULT_N_TRIALS
+
+    def _proposer(
+        self, space: SearchSpace, plan: ScoringPlan, enumerated: bool
+    ) -> GridProposer | SamplerProposer:
+        """Return where trials come from: an enumeration or a sampler."""
+        points = initial_points(
+            self.initial_params, space, self.estimator, enumerated=enumerated
+        )
+        if enumerated:
+            return GridProposer(space, points)
+        if self.initial_params == "estimator" and not points and self.verbose > 0:
+            print(
+                "OptunaSearchCV: the estimator's own parameters are not a point of "
+                "param_distributions; they are not tried first."
+            )
+        objectives = plan.objectives or ["score"]
+        # A sampler of the user's keeps its own seed unless the search has one.
+        is_given = isinstance(self.sampler, BaseSampler)
+        seed = None
+        if self.random_state is not None or not is_given:
+            seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        return SamplerProposer(
+            space,
+            make_sampler(self.sampler, space, len(objectives)),
+            objectives=objectives,
+            values_of=plan.values,
+            initial_points=points,
+            seed=seed,
+        )
+
+    def _failed_fold(self, context: FoldContext) -> Any:
+        def failed_fold(fold: int, error: OptunaSearchError) -> FoldResult:
+            if self.error_score == "raise":
+                raise error
+            scores = error_scores(context.scorer, self.error_score)
+            n_test_samples = len(context.splits[fold][1])
+            train_scores = scores if self.return_train_score else None
+            text = f"{type(error).__name__}: {error}"
+            return FoldResult(fold, scores, train_scores, 0.0, 0.0, n_test_samples, text)
+
+        return failed_fold
+
+    def _store(
+        self, records: list[TrialRecord], space: SearchSpace, plan: ScoringPlan
+    ) -> None:
+        """Turn the records into the fitted attributes, up to `best_params_`."""
+        self.trials_ = trials_table(records, space, plan)
+        finished = [record for record in records if record.is_finished]
+        self.n_trials_ = len(finished)
+        if not finished:
+            raise SearchTimeoutError(
+                f"timeout={self.timeout} s passed before any of the {len(records)} started "
+                "trials had finished; give it more time, fewer folds or less data."
+            )
+        outputs = fold_outputs(self, finished)
+        results = self._format_results(
+            [space.decode(record.point) for record in finished], self.n_splits_, outputs
+        )
+        self.scorer_ = plan.public_scorer
+        self.multimetric_ = isinstance(plan.public_scorer, dict)
+        metric = refit_metric(self, plan)
+        first_scores = outputs[0]["test_scores"]
+        if callable(self.scoring) and not plan.constraints and isinstance(first_scores, dict):
+            self.multimetric_ = True
+            self._check_refit_for_multimetric(first_scores)
+            metric = self.refit
+        violations = None
+        if plan.constraints:
+            violations = add_feasibility(results, plan.constraints)
+        if self.objectives:
+            self.pareto_front_ = pareto_front(results, self.objectives, violations)
+        self.cv_results_ = results
+        if not self.refit and self.multimetric_:
+            return
+        if callable(self.refit):
+            self.best_index_ = self._select_best_index(self.refit, metric, results)
+        else:
+            self.best_index_ = best_index(results, metric, violations)
+            self.best_score_ = results[f"mean_test_{metric}"][self.best_index_]
+        self.best_params_ = results["params"][self.best_index_]
+
+    def _refit(self, context: FoldContext, tree: CallbackTree) -> None:
+        """Fit the estimator with the best parameters on all data."""
+        if not self.refit:
+            return
+        # Values may be estimators that other candidates share: clone them too.
+        estimator = clone(context.estimator).set_params(**clone(self.best_params_, safe=False))
+        with tree.refitting(estimator):
+            start = time.time()
+            if context.y is not None:
+                estimator.fit(context.X, context.y, **context.fit_params)
+            else:
+                estimator.fit(context.X, **context.fit_params)
+        self.refit_time_ = time.time() - start
+        self.best_estimator_ = estimator
+        if hasattr(estimator, "feature_names_in_"):
+            self.feature_names_in_ = estimator.feature_names_in_
+        self._notify("on_refit_end", self)
+
+    def score(self, X, y=None, **params):
+        """Score `best_estimator_` on the given data.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Test data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            True targets.
+        **params : dict
+            Parameters for the scorer; only with metadata routing enabled.
+
+        Returns
+        -------
+        score : float
+            By `scoring` where it is given, otherwise by the estimator's own
+            ``score``; with several metrics that of `refit`, or of the first
+            objective.
+        """
+        if self.objectives and not isinstance(self.refit, str):
+            named = copy.copy(self)
+            named.refit = self.refit and self.objectives[0]
+            return BaseSearchCV.score(named, X, y, **params)
+        return super().score(X, y, **params)
+
+    def _notify(self, event: str, argument: Any) -> None:
+        for callback in self.callbacks or ():
+            if isinstance(callback, Tracker):
+                getattr(callback, event)(argument)
+
+    def _forget_results(self) -> None:
+        """Drop what an earlier fit left, so that an interrupted one does not mix."""
+        kept = {"n_splits_"}
+        for name in [n for n in vars(self) if n.endswith("_") and not n.startswith("_")]:
+            if name not in kept:
+                delattr(self, name)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "best_estimator_" if self.refit else "cv_results_")
+
+
+def _callback_metadata(params: dict[str, Any]) -> dict[str, Any] | None:
+    weights = params.get("sample_weight")
+    return None if weights is None else {"sample_weight": weights}

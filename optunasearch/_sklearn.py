@@ -1,0 +1,55 @@
+"""The only module that imports scikit-learn's private names.
+
+`tests/test_sklearn_private.py` asserts each name and signature.
+"""
+
+import copy
+
+from sklearn.base import _fit_context
+from sklearn.callback import CallbackContext
+from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer
+from sklearn.model_selection._search import BaseSearchCV, _check_refit
+from sklearn.model_selection._validation import (
+    _insert_error_scores,
+    _score,
+    _warn_or_raise_about_fit_failures,
+)
+from sklearn.utils._array_api import device, get_namespace
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils.metaestimators import _safe_split
+from sklearn.utils.validation import _check_method_params, _num_samples
+
+__all__ = [
+    "BaseSearchCV",
+    "HasMethods",
+    "Interval",
+    "Options",
+    "StrOptions",
+    "_BaseScorer",
+    "_MultimetricScorer",
+    "_check_method_params",
+    "_check_refit",
+    "_fit_context",
+    "_insert_error_scores",
+    "_num_samples",
+    "_safe_split",
+    "_score",
+    "_warn_or_raise_about_fit_failures",
+    "detached",
+    "device",
+    "get_namespace",
+]
+
+
+def detached(context: CallbackContext) -> CallbackContext:
+    """Return a copy of a callback context that pickles without its siblings.
+
+    A context knows its parents and those know all their children: a leaf of a
+    search of 10,000 trials would otherwise take 50,000 others along.
+    """
+    alone = copy.copy(context)
+    alone._children_map = {}
+    if context.parent is not None:
+        alone.parent = detached(context.parent)
+        alone.parent._children_map = {alone.task_id: alone}
+    return alone

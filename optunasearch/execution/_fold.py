@@ -1,0 +1,208 @@
+"""Work: clone, set parameters, fit and score on one fold.
+
+Module-level functions and a picklable context, run by whoever evaluates folds.
+What `sklearn.model_selection.cross_validate` does for one split, without its
+printing, so that pruning and out-of-fold predictions can enter between the
+fit and the score.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from traceback import format_exc
+from typing import Any
+
+import numpy as np
+from sklearn import config_context, get_config
+from sklearn.base import clone
+from sklearn.utils import get_tags
+
+from optunasearch._sklearn import (
+    _check_method_params,
+    _MultimetricScorer,
+    _num_samples,
+    _safe_split,
+    _score,
+    device,
+    get_namespace,
+)
+from optunasearch._space import Params, SearchSpace
+from optunasearch.execution._records import FoldResult, Scores, TrialTask
+from optunasearch.execution._reuse import TransformReuse
+
+
+@dataclass
+class FoldContext:
+    """What every fold of a search shares.
+
+    Attributes
+    ----------
+    estimator : estimator
+        Unfitted; cloned for each fold.
+    X, y : array-like of shape (n_samples, ...)
+    splits : list of (train, test) index arrays
+    caller : OptunaSearchCV or None
+        For scikit-learn's callbacks; None if none are set.
+    config : dict
+        scikit-learn's configuration where the search was started.
+    """
+
+    estimator: Any
+    X: Any
+    y: Any
+    splits: Sequence[tuple[Any, Any]]
+    scorer: Any
+    space: SearchSpace
+    fit_params: dict[str, Any] = field(default_factory=dict)
+    score_params: dict[str, Any] = field(default_factory=dict)
+    return_train_score: bool = False
+    error_score: float | str = np.nan
+    caller: Any = None
+    reuse: TransformReuse | None = None
+    config: dict[str, Any] = field(default_factory=get_config)
+
+
+def evaluate_in_context(task: TrialTask, context: FoldContext) -> tuple[FoldResult, ...]:
+    """Evaluate a task under the search's scikit-learn configuration."""
+    with config_context(**context.config):
+        return evaluate(task, context)
+
+
+def evaluate(task: TrialTask, context: FoldContext) -> tuple[FoldResult, ...]:
+    """Evaluate the folds of a task.
+
+    An exception that is not to be scored keeps its type and gets a note with
+    the trial, the fold and the parameters.
+    """
+    params = context.space.decode(task.point)
+    results = []
+    for position, fold in enumerate(task.folds):
+        callback_context = task.callback_contexts[position] if task.callback_contexts else None
+        try:
+            results.append(_evaluate_fold(fold, params, context, callback_context))
+        except Exception as error:
+            error.add_note(f"trial {task.number}, fold {fold}, parameters {params!r}")
+            raise
+    return tuple(results)
+
+
+def _evaluate_fold(
+    fold: int, params: Params, context: FoldContext, callback_context: Any
+) -> FoldResult:
+    train, test = _indices(context.X, *context.splits[fold], context.config)
+    fit_params = _rows_of(context.fit_params, context.X, train)
+    estimator = clone(context.estimator).set_params(**clone(params, safe=False))
+
+    start = time.perf_counter()
+    X_train, y_train = _rows(estimator, context, train)
+    X_test, y_test = _rows(estimator, context, test, train)
+    if context.reuse is not None and context.reuse.applies_to(estimator):
+        estimator = context.reuse.attach(estimator, fold, X_train, X_test)
+
+    fit_error = None
+    hooks = _FoldHooks(context.caller, callback_context, X_train, y_train, fit_params)
+    try:
+        with hooks.around(estimator):
+            if y_train is None:
+                estimator.fit(X_train, **fit_params)
+            else:
+                estimator.fit(X_train, y_train, **fit_params)
+        fit_time = time.perf_counter() - start
+    except Exception:
+        fit_time = time.perf_counter() - start
+        if context.error_score == "raise":
+            raise
+        fit_error = format_exc()
+        test_scores = train_scores = error_scores(context.scorer, context.error_score)
+        score_time = 0.0
+    else:
+        test_scores = _scores(estimator, X_test, y_test, test, context)
+        score_time = time.perf_counter() - start - fit_time
+        if context.return_train_score:
+            train_scores = _scores(estimator, X_train, y_train, train, context)
+    finally:
+        hooks.end()
+
+    return FoldResult(
+        fold,
+        test_scores,
+        train_scores if context.return_train_score else None,
+        fit_time,
+        score_time,
+        _num_samples(X_test),
+        fit_error,
+    )
+
+
+def error_scores(scorer: Any, error_score: Any) -> Scores:
+    """Return what a failed fold scores."""
+    if isinstance(scorer, _MultimetricScorer):
+        return {name: error_score for name in scorer._scorers}
+    return error_score
+
+
+def _indices(X: Any, train: Any, test: Any, config: dict[str, Any]) -> tuple[Any, Any]:
+    """Return the indices in the array namespace of X, so that they can index it."""
+    if not config["array_api_dispatch"]:
+        return train, test
+    xp, _ = get_namespace(X)
+    return xp.asarray(train, device=device(X)), xp.asarray(test, device=device(X))
+
+
+def _rows(estimator: Any, context: FoldContext, rows: Any, train: Any = None) -> Any:
+    """Return the rows of X and y; for a pairwise X also only the columns of `train`."""
+    X, y = context.X, context.y
+    is_plain = type(X) is np.ndarray and (y is None or type(y) is np.ndarray)
+    if (
+        is_plain
+        and not get_tags(estimator).input_tags.pairwise
+        and not context.config["array_api_dispatch"]
+    ):
+        # What _safe_split comes to for plain arrays, 0.12 ms sooner: twice that is
+        # 8 % of a fold of GaussianNB.
+        return X[rows, ...], None if y is None else y[rows, ...]
+    return _safe_split(estimator, X, y, rows, train)
+
+
+def _rows_of(params: dict[str, Any], X: Any, indices: Any) -> dict[str, Any]:
+    return _check_method_params(X, params=params, indices=indices) if params else {}
+
+
+def _scores(estimator: Any, X: Any, y: Any, indices: Any, context: FoldContext) -> Scores:
+    score_params = _rows_of(context.score_params, context.X, indices)
+    return _score(estimator, X, y, context.scorer, score_params, context.error_score)
+
+
+@dataclass
+class _FoldHooks:
+    """scikit-learn's callback hooks around the fit of one fold."""
+
+    caller: Any
+    callback_context: Any
+    X: Any
+    y: Any
+    fit_params: dict[str, Any]
+
+    @contextmanager
+    def around(self, estimator: Any) -> Iterator[None]:
+        """Let the callbacks see inside the fit."""
+        if self.callback_context is None:
+            yield
+            return
+        with self.callback_context.propagate_callback_context(estimator):
+            self.callback_context.call_on_fit_task_begin(**self._arguments)
+            yield
+
+    def end(self) -> None:
+        """Tell the callbacks that the fold is over, also after a failed fit."""
+        if self.callback_context is not None:
+            self.callback_context.call_on_fit_task_end(**self._arguments)
+
+    @property
+    def _arguments(self) -> dict[str, Any]:
+        weights = self.fit_params.get("sample_weight")
+        metadata = None if weights is None else {"sample_weight": weights}
+        return {"estimator": self.caller, "X": self.X, "y": self.y, "metadata": metadata}

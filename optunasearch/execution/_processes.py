@@ -1,0 +1,278 @@
+"""Folds in worker processes; in this process too until those are up.
+
+Most scripts run one search, and a worker takes one to several seconds to start
+and import. As results do not depend on who evaluates a fold, a thread of this
+process evaluates folds meanwhile, and no worker is started at all for a search
+that would end before it is up. The thread retires when all workers are ready.
+Nothing runs in this process when a trial must be killable (`trial_timeout`), nor
+after a worker was lost: what killed a worker would kill the driver.
+"""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+import time
+import warnings
+from collections import deque
+from multiprocessing import Pipe
+from multiprocessing.connection import wait as wait_for_any
+from typing import Any
+
+from joblib import parallel_config
+from threadpoolctl import threadpool_limits
+
+from optunasearch._joblib import ActiveBackend, thread_environment
+from optunasearch.exceptions import PicklingSearchError, WorkerDiedError
+from optunasearch.execution._context_file import PickledContext, SearchFolder
+from optunasearch.execution._fold import FoldContext, evaluate_in_context
+from optunasearch.execution._records import (
+    Outcome,
+    TaskDone,
+    TaskLost,
+    TaskRaised,
+    TrialTask,
+)
+from optunasearch.execution._slots import Slot, warm_slots
+
+# A worker is started only if more work than this is left (in seconds of fitting).
+START_SECONDS = 1.0
+# While workers start, how often their start is reconsidered (in seconds).
+_POLL_SECONDS = 0.05
+# Workers in a row that may die before their first task.
+_MAX_FAILED_STARTS = 3
+
+
+class ProcessExecutor:
+    """Evaluates each task in one of `n_jobs` worker processes.
+
+    Parameters
+    ----------
+    context : FoldContext
+    backend : ActiveBackend
+    isolate : bool
+        Whether to keep every fit out of this process.
+    """
+
+    def __init__(self, context: FoldContext, backend: ActiveBackend, *, isolate: bool) -> None:
+        self._pickled: PickledContext | None = PickledContext(context)
+        self._folder: SearchFolder | None = None
+        self._path = ""
+        self._n_jobs = backend.n_jobs
+        self._environment = thread_environment(backend.inner_threads)
+        self._setup = (list(sys.path), backend.nested, list(warnings.filters))
+        self._failed_starts = 0
+        self._began = time.monotonic()
+        self._slots: list[Slot] = []
+        self._local: LocalThread | None = None
+        self._take_warm_slots()
+        if isolate:
+            self._start_slots(self._n_jobs - len(self._slots))
+        elif len(self._slots) < self._n_jobs:
+            self._local = LocalThread(context, backend)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a task submitted now would start at once."""
+        return self._idle_slot() is not None or self._local_is_idle
+
+    @property
+    def running(self) -> list[tuple[TrialTask, float]]:
+        """Tasks being evaluated, and since when."""
+        workers = [*self._slots, *([self._local] if self._local else [])]
+        return [(w.task, w.since) for w in workers if w.task is not None]
+
+    def submit(self, task: TrialTask) -> None:
+        """Start a task in an idle worker, else in the thread."""
+        slot = self._idle_slot()
+        if slot is not None:
+            slot.run(task)
+        else:
+            assert self._local is not None
+            self._local.run(task)
+
+    def wait(self, timeout: float | None) -> list[Outcome]:
+        """Return the outcomes of what ended; may be empty."""
+        sources: dict[Any, Slot | LocalThread] = {}
+        for slot in self._slots:
+            sources[slot.connection] = sources[slot.process.sentinel] = slot
+        if self._local is not None:
+            sources[self._local.signal] = self._local
+        if self._is_starting:
+            timeout = min(_POLL_SECONDS, timeout) if timeout is not None else _POLL_SECONDS
+        ready = {id(sources[s]): sources[s] for s in wait_for_any(list(sources), timeout)}
+        outcomes = [outcome for source in ready.values() for outcome in self._receive(source)]
+        self._retire_thread()
+        return outcomes
+
+    def expect(self, seconds: float | None) -> None:
+        """Start workers if the work that is left is worth it."""
+        n_missing = self._n_jobs - len(self._slots)
+        if not n_missing:
+            return
+        unknown_for = time.monotonic() - self._began if seconds is None else 0.0
+        if (seconds or 0.0) < START_SECONDS and unknown_for < START_SECONDS / 4:
+            return
+        # The thread has a core of its own: leave it that until the others are up.
+        n_now = n_missing - 1 if self._local is not None else n_missing
+        all_up = all(slot.is_ready for slot in self._slots)
+        if n_now == 0 and (all_up or self._n_jobs == 1):
+            n_now = n_missing if (seconds or 0.0) >= START_SECONDS * self._n_jobs else 0
+        self._start_slots(n_now)
+
+    def kill(self, task: TrialTask) -> None:
+        """End the worker of a task and start another."""
+        for slot in self._slots:
+            if slot.task is task:
+                self._replace(slot)
+                return
+
+    def close(self, *, abort: bool) -> None:
+        """Give the workers back; with `abort`, end them."""
+        for slot in self._slots:
+            if abort or slot.task is not None or not slot.process.is_alive():
+                warm_slots.kill(slot)
+            else:
+                warm_slots.give_back(slot)
+        self._slots = []
+        if self._local is not None:
+            self._local.stop()
+            self._local = None
+        if self._folder is not None:
+            self._folder.remove()
+
+    @property
+    def _is_starting(self) -> bool:
+        return len(self._slots) < self._n_jobs
+
+    @property
+    def _local_is_idle(self) -> bool:
+        return self._local is not None and self._local.task is None
+
+    def _idle_slot(self) -> Slot | None:
+        return next((slot for slot in self._slots if slot.is_idle), None)
+
+    def _take_warm_slots(self) -> None:
+        while len(self._slots) < self._n_jobs:
+            slot = warm_slots.take(self._environment)
+            if slot is None:
+                return
+            self._open(slot)
+
+    def _start_slots(self, number: int) -> None:
+        for _ in range(number):
+            self._open(warm_slots.start(self._environment))
+
+    def _open(self, slot: Slot) -> None:
+        if self._pickled is not None:
+            self._folder = SearchFolder(self._pickled.nbytes)
+            self._path = self._pickled.write(self._folder.path)
+            self._pickled = None
+        slot.task = None
+        slot.open(self._path, self._setup)
+        self._slots.append(slot)
+
+    def _replace(self, slot: Slot) -> None:
+        self._slots.remove(slot)
+        warm_slots.kill(slot)
+        self._start_slots(1)
+
+    def _receive(self, source: Slot | LocalThread) -> list[Outcome]:
+        if isinstance(source, LocalThread):
+            return source.receive()
+        try:
+            kind, payload = source.receive() if source.connection.poll() else ("gone", None)
+        except EOFError:
+            kind, payload = "gone", None
+        if kind == "gone":
+            return self._lost(source)
+        if kind in ("ready", "failed"):
+            self._opened(source, kind, payload)
+            return []
+        task, source.task = source.task, None
+        assert task is not None
+        return [TaskDone(task, payload) if kind == "done" else TaskRaised(task, payload)]
+
+    def _opened(self, slot: Slot, kind: str, payload: Any) -> None:
+        path, error = payload if kind == "failed" else (payload, None)
+        if path != slot.path:
+            return  # of the search before
+        if error is not None:
+            raise PicklingSearchError(
+                "a worker process cannot load what the search sent it; is everything that "
+                f"the estimator and the data need importable there?\n{error}"
+            )
+        slot.is_ready = True
+        self._failed_starts = 0
+
+    def _lost(self, slot: Slot) -> list[Outcome]:
+        task, reason = slot.task, slot.exit_reason
+        self._failed_starts += task is None
+        if self._failed_starts >= _MAX_FAILED_STARTS:
+            raise WorkerDiedError(
+                f"{reason} before its first task, the {self._failed_starts}th in a row; "
+                "is there enough memory for n_jobs processes? n_jobs=None needs no worker."
+            )
+        self._replace(slot)
+        if self._local is not None:
+            self._local.is_retiring = True
+        return [] if task is None else [TaskLost(task, reason)]
+
+    def _retire_thread(self) -> None:
+        local = self._local
+        if local is None or self._is_starting:
+            return
+        if not local.is_retiring and all(slot.is_ready for slot in self._slots):
+            local.is_retiring = True
+        if local.is_retiring and local.task is None:
+            local.stop()
+            self._local = None
+
+
+class LocalThread:
+    """A thread of this process that evaluates tasks until the workers are up."""
+
+    def __init__(self, context: FoldContext, backend: ActiveBackend) -> None:
+        self.task: TrialTask | None = None
+        self.since = 0.0
+        self.is_retiring = False
+        self.signal, self._bell = Pipe(duplex=False)
+        self._context = context
+        self._backend = backend
+        self._tasks: queue.SimpleQueue[TrialTask | None] = queue.SimpleQueue()
+        self._outcomes: deque[Outcome] = deque()
+        # A daemon, so that a long fit does not keep an interrupted script alive.
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def run(self, task: TrialTask) -> None:
+        """Evaluate a task."""
+        self.task, self.since = task, time.monotonic()
+        self._tasks.put(task)
+
+    def receive(self) -> list[Outcome]:
+        """Return what ended."""
+        self.signal.recv_bytes()
+        self.task = None
+        return [self._outcomes.popleft()]
+
+    def stop(self) -> None:
+        """Let the thread end after what it is doing."""
+        self._tasks.put(None)
+
+    def _serve(self) -> None:
+        with (
+            threadpool_limits(self._backend.inner_threads),
+            parallel_config(**self._backend.nested),
+        ):
+            while (task := self._tasks.get()) is not None:
+                self._outcomes.append(run_task(task, self._context))
+                self._bell.send_bytes(b"1")
+
+
+def run_task(task: TrialTask, context: FoldContext) -> Outcome:
+    """Evaluate a task in this process."""
+    try:
+        return TaskDone(task, evaluate_in_context(task, context))
+    except Exception as error:
+        return TaskRaised(task, error)

@@ -1,0 +1,206 @@
+"""Policy: which trial is asked when, and which folds run next.
+
+Plain code over plain records: no clock, no data, no executor, so that it can be
+tested with completions in any order.
+
+The one rule: when trial t is asked, exactly the trials up to t - lag have been
+told, in the order of their numbers. A result that comes early is recorded but
+not yet told. So the sequence of asks and tells, and with it every proposal, is
+the same whatever the timing and whoever evaluates the folds.
+
+In-order tells let one long trial hold up the others. So idle workers take the
+next open fold of the *oldest* trial, whether or not another worker is on that
+trial already: as folds do not depend on each other, that is the order in which
+the trial that everybody waits for ends first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from optunasearch._space import Point
+from optunasearch.exceptions import OptunaSearchError, WorkerDiedError
+from optunasearch.execution._records import FoldResult, TrialRecord, TrialTask
+
+# A task that took its worker with it this many times fails its trial.
+MAX_LOSSES = 3
+
+
+class Proposer(Protocol):
+    """Where trials come from: an enumeration or a sampler."""
+
+    def propose(self, number: int) -> Point | None:
+        """Return the point of the next trial, None if there is none."""
+
+    def tell(self, record: TrialRecord) -> None:
+        """Take note of a finished trial."""
+
+
+class Schedule:
+    """The trials of one search and the order of what happens to them.
+
+    Parameters
+    ----------
+    proposer : Proposer
+        Asked and told in a fixed sequence.
+    n_trials, n_splits : int
+        Budget of trials, folds of each.
+    lag : int
+        Most trials asked and not yet told.
+    reuse_duplicates : bool
+        Whether a repeated point copies the results of the first.
+    failed_fold : callable
+        ``failed_fold(fold, error)`` makes the result of a fold that the search
+        itself gave up, or raises the error.
+    """
+
+    def __init__(
+        self,
+        proposer: Proposer,
+        *,
+        n_trials: int,
+        n_splits: int,
+        lag: int,
+        reuse_duplicates: bool,
+        failed_fold: Callable[[int, OptunaSearchError], FoldResult],
+    ) -> None:
+        self._proposer = proposer
+        self._n_trials = n_trials
+        self._n_splits = n_splits
+        self._lag = lag
+        self._reuse_duplicates = reuse_duplicates
+        self._failed_fold = failed_fold
+        self._first_of: dict[Any, int] = {}
+        self._copies: dict[int, list[TrialRecord]] = {}
+        self._exhausted = False
+        self._n_open_folds = 0
+        self.records: list[TrialRecord] = []
+        self.n_told = 0
+
+    @property
+    def n_folds_left(self) -> int:
+        """Folds that are not known to have run, at most."""
+        n_trials = len(self.records) if self._exhausted else self._n_trials
+        return (n_trials - self.n_told) * self._n_splits
+
+    @property
+    def has_open_folds(self) -> bool:
+        """Whether there are folds to hand out."""
+        return self._n_open_folds > 0
+
+    def stop(self) -> None:
+        """Ask no further trial; those already asked still run to their end."""
+        self._exhausted = True
+
+    def ask(self) -> TrialRecord | None:
+        """Ask one more trial if the rule allows it now."""
+        number = len(self.records)
+        if self._exhausted or number >= self._n_trials or number - self.n_told >= self._lag:
+            return None
+        point = self._proposer.propose(number)
+        if point is None:
+            self._exhausted = True
+            return None
+        record = TrialRecord(number, point, self._n_splits)
+        self.records.append(record)
+        if not self._copy_of_first(record):
+            self._open(record)
+        return record
+
+    def next_to_tell(self) -> TrialRecord | None:
+        """Return the oldest untold trial if it is finished."""
+        if self.n_told < len(self.records):
+            record = self.records[self.n_told]
+            if record.is_finished:
+                return record
+        return None
+
+    def tell(self, record: TrialRecord) -> None:
+        """Tell the proposer of the oldest untold trial."""
+        self.n_told += 1
+        self._proposer.tell(record)
+
+    def next_task(self, *, whole_trials: bool) -> TrialTask | None:
+        """Hand out the next folds: all of a trial, or one."""
+        if not self._n_open_folds:
+            return None
+        for record in self.untold:
+            if record.unassigned:
+                n_folds = len(record.unassigned) if whole_trials else 1
+                folds = tuple(record.unassigned[:n_folds])
+                del record.unassigned[:n_folds]
+                self._n_open_folds -= n_folds
+                return TrialTask(record.number, record.point, folds)
+        raise AssertionError("open folds without a trial")
+
+    def record(self, task: TrialTask, results: tuple[FoldResult, ...]) -> None:
+        """Take the results of a task; those of a trial given up are ignored."""
+        record = self.records[task.number]
+        if record.error is None:
+            for result in results:
+                record.results[result.fold] = result
+            self._finish(record)
+
+    def give_back(self, task: TrialTask, reason: str) -> None:
+        """Open the folds of a lost task again, or fail the trial for good."""
+        record = self.records[task.number]
+        if record.error is not None:
+            return
+        record.n_lost += 1
+        if record.n_lost >= MAX_LOSSES:
+            self.fail(record, WorkerDiedError(f"{reason}, the {MAX_LOSSES}rd time"))
+        else:
+            record.unassigned = sorted({*record.unassigned, *task.folds})
+            self._n_open_folds += len(task.folds)
+
+    def fail(self, record: TrialRecord, error: OptunaSearchError) -> None:
+        """Give a trial up: its missing folds fail with this error."""
+        error.add_note(f"trial {record.number}, parameters {record.point.stored!r}")
+        record.error = str(error)
+        self._n_open_folds -= len(record.unassigned)
+        record.unassigned = []
+        for fold in range(self._n_splits):
+            record.results.setdefault(fold, self._failed_fold(fold, error))
+        self._finish(record)
+
+    @property
+    def untold(self) -> list[TrialRecord]:
+        """Trials that were asked and not told, finished or not."""
+        return self.records[self.n_told :]
+
+    def _open(self, record: TrialRecord) -> None:
+        record.unassigned = list(range(self._n_splits))
+        self._n_open_folds += self._n_splits
+
+    def _copy_of_first(self, record: TrialRecord) -> bool:
+        """Whether the trial repeats an earlier one and so needs no fit (yet)."""
+        if not self._reuse_duplicates:
+            return False
+        first = self._first_of.setdefault(record.point.key, record.number)
+        if first == record.number:
+            return False
+        original = self.records[first]
+        if not original.is_finished:
+            self._copies.setdefault(first, []).append(record)
+            return True
+        return self._copy(original, record)
+
+    def _copy(self, original: TrialRecord, record: TrialRecord) -> bool:
+        if original.has_failed:  # another try may succeed: failures are not reused
+            self._first_of[record.point.key] = record.number
+            return False
+        record.duplicate_of = original.number
+        record.results = dict(original.results)
+        record.started, record.finished = original.started, original.finished
+        return True
+
+    def _finish(self, record: TrialRecord) -> None:
+        if not record.is_finished:
+            return
+        waiting = self._copies.pop(record.number, [])
+        for position, copy in enumerate(waiting):
+            if not self._copy(record, copy):
+                self._open(copy)
+                self._copies[copy.number] = waiting[position + 1 :]
+                return

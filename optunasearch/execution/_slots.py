@@ -1,0 +1,174 @@
+"""Process slots: worker processes of our own, one task at a time each.
+
+Neither joblib's shared executor nor `concurrent.futures`: a slot knows its
+process, so that a death or a kill touches one task, and the driver waits on the
+pipes themselves without a thread in between (400 trials of 5 GaussianNB folds on
+two cores: 4.0 s, where an executor with its threads took 4.5-5.0 s). The process
+comes from loky, which needs no ``if __name__ == "__main__"`` in the script.
+
+Slots are kept warm between searches and never shared by two running ones.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import dataclasses
+import os
+import pickle
+import signal
+import threading
+import time
+from typing import Any
+
+import cloudpickle
+
+from optunasearch._joblib import get_context
+from optunasearch._sklearn import detached
+from optunasearch.execution import _worker
+from optunasearch.execution._records import TrialTask
+
+
+class Slot:
+    """One worker process and what it is doing.
+
+    Attributes
+    ----------
+    is_ready : bool
+        Whether the current search's context is open in the worker.
+    task : TrialTask or None
+        What it is evaluating, since `since` (`time.monotonic`).
+    """
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        context = get_context("loky")
+        self.environment = environment
+        self.connection, workers_end = context.Pipe(duplex=True)
+        lifeline, self._lifeline = context.Pipe(duplex=False)
+        self.process = context.Process(
+            target=_worker.main, args=(workers_end, lifeline), env=environment
+        )
+        self.process.start()
+        workers_end.close()
+        lifeline.close()
+        self.path: str | None = None
+        self.is_ready = False
+        self.task: TrialTask | None = None
+        self.since = 0.0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether a task submitted now would start at once."""
+        return self.is_ready and self.task is None
+
+    def open(self, path: str, setup: tuple[Any, ...]) -> None:
+        """Let the worker open a context; it replies when it has."""
+        self.path, self.is_ready = path, False
+        self._send("open", cloudpickle.dumps((path, *setup)))
+
+    def run(self, task: TrialTask) -> None:
+        """Let the worker evaluate a task."""
+        self.task, self.since = task, time.monotonic()
+        if task.callback_contexts:
+            contexts = tuple(map(detached, task.callback_contexts))
+            task = dataclasses.replace(task, callback_contexts=contexts)
+        # Values of a callable space may be objects of the user's own script.
+        is_plain = task.point.params is None and not task.callback_contexts
+        pickler = pickle if is_plain else cloudpickle
+        self._send("run", pickler.dumps(task))
+
+    def forget(self) -> None:
+        """Let the worker drop its context."""
+        self.path, self.is_ready = None, False
+        self._send("close", b"")
+
+    def receive(self) -> tuple[str, Any]:
+        """Return the worker's reply; EOFError if the worker is gone."""
+        try:
+            return pickle.loads(self.connection.recv_bytes())
+        except OSError as error:
+            raise EOFError from error
+
+    @property
+    def exit_reason(self) -> str:
+        """Say how the process ended."""
+        self.process.join(1.0)
+        code = self.process.exitcode
+        how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        return f"worker process {self.process.pid} ended with {how}"
+
+    def kill(self) -> None:
+        """End the process now."""
+        if self.process.is_alive():
+            if hasattr(signal, "SIGKILL"):  # loky's processes have no kill() of their own
+                os.kill(self.process.pid, signal.SIGKILL)
+            else:
+                self.process.terminate()
+        self.process.join()
+        self.connection.close()
+        self._lifeline.close()
+
+    def _send(self, kind: str, payload: bytes) -> None:
+        # A worker that is gone is noticed when its reply is read.
+        with contextlib.suppress(OSError):
+            self.connection.send((kind, payload))
+
+
+class _WarmSlots:
+    """Idle slots of this process, waiting for the next search."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._slots: list[Slot] = []
+        self._used: set[Slot] = set()
+
+    def take(self, environment: dict[str, str]) -> Slot | None:
+        """Return a living slot with this environment, None if there is none."""
+        with self._lock:
+            for slot in list(self._slots):
+                if not slot.process.is_alive():
+                    self._slots.remove(slot)
+                    slot.kill()
+                elif slot.environment == environment:
+                    self._slots.remove(slot)
+                    self._used.add(slot)
+                    return slot
+        return None
+
+    def start(self, environment: dict[str, str]) -> Slot:
+        """Return a slot whose process has just been started."""
+        slot = Slot(environment)
+        with self._lock:
+            self._used.add(slot)
+        return slot
+
+    def give_back(self, slot: Slot) -> None:
+        """Keep a slot for the next search."""
+        slot.forget()
+        with self._lock:
+            self._used.discard(slot)
+            self._slots.append(slot)
+
+    def kill(self, slot: Slot) -> None:
+        """End a slot's process."""
+        with self._lock:
+            self._used.discard(slot)
+        slot.kill()
+
+    def kill_all(self) -> None:
+        """End every process, used or not."""
+        with self._lock:
+            slots, self._slots, self._used = [*self._slots, *self._used], [], set()
+        for slot in slots:
+            slot.kill()
+
+    def abandon(self) -> None:
+        """In a forked child: the slots belong to the parent."""
+        self.__init__()  # type: ignore[misc]
+
+
+warm_slots = _WarmSlots()
+# Before multiprocessing's own exit handler, which would wait for idle workers.
+atexit.register(warm_slots.kill_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=warm_slots.abandon)

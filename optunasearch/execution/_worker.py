@@ -1,0 +1,104 @@
+"""The worker's side of a process slot: open a context, evaluate tasks, reply.
+
+A worker lives for several searches. It leaves Ctrl-C to the driver, ends when it
+has been idle for long, and ends at once when its driver dies, even in the middle
+of a fit.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import signal
+import sys
+import threading
+import traceback
+import warnings
+from multiprocessing.connection import Connection
+from typing import Any
+
+from joblib import parallel_config
+
+# joblib's workers wait as long before they free their memory.
+IDLE_SECONDS = 300.0
+
+
+def main(connection: Connection, lifeline: Connection) -> None:
+    """Serve one driver until it closes the connection, is idle, or dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_driver, args=(lifeline,), daemon=True).start()
+    opened = _Opened()
+    while connection.poll(IDLE_SECONDS):
+        try:
+            kind, payload = connection.recv()
+        except EOFError:
+            return
+        reply = getattr(opened, kind)(payload)
+        if reply is not None:
+            connection.send_bytes(reply)
+
+
+class _Opened:
+    """The context that is open, and what can be asked of it."""
+
+    def __init__(self) -> None:
+        self._context: Any = None
+        self._nested: dict[str, Any] = {}
+
+    def open(self, payload: bytes) -> bytes:
+        """Map a search's context; reply with its path."""
+        from optunasearch.execution._context_file import open_context
+
+        path, sys_path, nested, filters = pickle.loads(payload)
+        self.close()
+        try:
+            sys.path[:] = sys_path
+            self._context = open_context(path)
+        except Exception:
+            return pickle.dumps(("failed", (path, traceback.format_exc())))
+        self._nested = nested
+        warnings.filters[:] = filters
+        with warnings.catch_warnings():
+            pass  # entering tells the interpreter that the filters have changed
+        # What was imported stays: the collector need not walk it again and again.
+        gc.collect()
+        gc.freeze()
+        return pickle.dumps(("ready", path))
+
+    def run(self, payload: bytes) -> bytes:
+        """Evaluate a task; reply with its results, or with what it raised."""
+        from optunasearch.execution._fold import evaluate_in_context
+
+        task = pickle.loads(payload)
+        try:
+            with parallel_config(**self._nested):
+                results = evaluate_in_context(task, self._context)
+            return pickle.dumps(("done", results))
+        except Exception as error:
+            error.add_note(f"in a worker process:\n{traceback.format_exc()}")
+            return _pickled_error(error)
+
+    def close(self, payload: bytes | None = None) -> None:
+        """Forget the context, and with it the search's data."""
+        self._context = None
+        gc.collect()
+
+
+def _pickled_error(error: Exception) -> bytes:
+    """Pickle an exception with its notes; one that cannot be becomes its text."""
+    try:
+        pickled = pickle.dumps(("raised", error))
+        pickle.loads(pickled)
+    except Exception:
+        text = "".join(traceback.format_exception_only(error))
+        return pickle.dumps(("raised", RuntimeError(text)))
+    return pickled
+
+
+def _end_with_driver(lifeline: Connection) -> None:
+    """Wait for the end of the driver, which closes the other end by dying."""
+    try:
+        lifeline.poll(None)
+    finally:
+        os._exit(1)

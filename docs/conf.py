@@ -21,7 +21,8 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "auto_examples/*.ipynb", "auto_examples/*.py"]
-default_role = "code"
+# `name` is a link where the name is documented here, and code anyway.
+default_role = "py:obj"
 
 autosummary_generate = True
 autodoc_typehints = "none"
@@ -55,12 +56,12 @@ html_show_sourcelink = False
 
 
 def _without_foreign_references(app, what, name, obj, options, lines):
-    """Make plain text of references that only scikit-learn's own documentation can resolve.
+    """Take out references that only scikit-learn's own documentation can resolve.
 
     Methods inherited from scikit-learn refer to its glossary and user guide.
     """
     for i, line in enumerate(lines):
-        line = re.sub(r":term:`~?([^`<]+?)(?: *<[^`>]*>)?`", r"\1", line)
+        line = re.sub(r":term:`~?([^`<]+?)(?: *<[^`>]*>)?`", r"``\1``", line)
         lines[i] = re.sub(r":ref:`([^`<]+?) *<[^`>]*>`", r"\1", line)
 
 

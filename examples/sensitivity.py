@@ -5,7 +5,7 @@ When missing a case is worse than a false alarm
 A test for breast cancer should find at least 95 % of the malignant tumours; among the models that
 do, the one with the fewest false alarms is wanted. The best *accuracy* does not answer that. This
 example asks for it in three ways: by a constraint, by a Pareto front, and by the specificity at
-the threshold that meets the requirement.
+a threshold that finds them.
 """
 
 # %%
@@ -91,6 +91,11 @@ for name in ("sensitivity", "specificity"):
 print("test:", test_scores(search))
 
 # %%
+# Whether 0.95 is reached on new patients is another question. The constraint was met on the rows
+# that it was searched on, and among the 53 malignant tumours of the test set one more or less is
+# 0.019. Who must be sure demands more.
+
+# %%
 # The whole trade-off
 # -------------------
 #
@@ -125,15 +130,12 @@ axes.legend()
 plt.show()
 
 # %%
-# Each point of the front is a model one can have. Ordered by sensitivity:
+# Each point of the front is a model one can have, ordered by the first objective:
 
-order = sorted(range(len(front["index"])), key=lambda i: -front["mean_test_sensitivity"][i])
-for i in order:
-    print(
-        f"sensitivity {front['mean_test_sensitivity'][i]:.3f}  "
-        f"specificity {front['mean_test_specificity'][i]:.3f}  "
-        f"candidate {front['index'][i]}"
-    )
+for index, found, spared in zip(
+    front["index"], front["mean_test_sensitivity"], front["mean_test_specificity"], strict=True
+):
+    print(f"candidate {index:>2}: sensitivity {found:.3f}, specificity {spared:.3f}")
 
 # %%
 # A threshold instead of weights
@@ -142,18 +144,20 @@ for i in order:
 # A classifier with probabilities can be given any sensitivity afterwards, by moving the threshold
 # above which it calls a tumour malignant. Then the question is which model has the best
 # specificity *there*. ``specificity_at_sensitivity`` scores that: it ranks models without tying
-# them to the threshold of one half, and the class weights need not be searched.
+# them to the threshold of one half, and the class weights need not be searched. A fold has about 32
+# malignant tumours, so that 0.98 means all of them; at 0.95, which lets one go, most candidates
+# would reach a specificity of 1 and there would be nothing to choose.
 
 ranked = OptunaSearchCV(
     model,
     {"logisticregression__C": FloatDistribution(1e-3, 1e2, log=True)},
     n_trials=30,
-    scoring=specificity_at_sensitivity(0.95, pos_label=MALIGNANT),
+    scoring=specificity_at_sensitivity(0.98, pos_label=MALIGNANT),
     cv=cv,
     random_state=0,
     n_jobs=2,
 )
 ranked.fit(X_train, y_train)
 print("best parameters:", ranked.best_params_)
-print(f"CV specificity at a sensitivity of 0.95: {ranked.best_score_:.3f}")
-print(f"test specificity at a sensitivity of 0.95: {ranked.score(X_test, y_test):.3f}")
+print(f"CV specificity at a sensitivity of 0.98: {ranked.best_score_:.3f}")
+print(f"test specificity at a sensitivity of 0.98: {ranked.score(X_test, y_test):.3f}")

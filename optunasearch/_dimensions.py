@@ -118,7 +118,8 @@ class NumericDimension:
 def _number(value: Any) -> Any:
     """Return a number as Python's own, or raise ValueError if it is none."""
     number = value.item() if isinstance(value, np.generic) else value
-    if not isinstance(number, numbers.Real) or isinstance(number, bool):
+    is_real = isinstance(number, numbers.Real) and not isinstance(number, bool)
+    if not is_real or number != number:
         raise ValueError(f"{value!r} is not a number")
     return number
 

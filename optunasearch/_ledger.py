@@ -74,10 +74,9 @@ class Ledger:
 
     def _fold_scores(self, record: TrialRecord) -> dict[int, float]:
         """Return the objective's score on each fold, for a single objective."""
-        assert self._plan.objectives is not None
-        if len(self._plan.objectives) > 1:
+        if len(self._plan.known_objectives) > 1:
             return {}
-        (name,) = self._plan.objectives
+        (name,) = self._plan.known_objectives
         scores = {}
         for fold, result in sorted(record.results.items()):
             score = result.test_scores

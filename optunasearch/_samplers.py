@@ -20,10 +20,9 @@ from optuna.samplers import (
 )
 from optuna.trial import Trial, TrialState
 
-from optunasearch._dimensions import choice_of
 from optunasearch._optional import import_optional
 from optunasearch._optuna import new_study, quiet_optuna, random_states, reseed
-from optunasearch._space import CallableSpace, Point, SearchSpace
+from optunasearch._space import CallableSpace, DeclaredSpace, Point, SearchSpace
 from optunasearch.execution._records import TrialRecord
 
 DEFAULT_N_TRIALS = 50
@@ -68,6 +67,20 @@ def is_enumerated(sampler: Any, space: SearchSpace, n_trials: int | None) -> boo
         budget = DEFAULT_N_TRIALS if n_trials is None else n_trials
         return space.n_points is not None and space.n_points <= budget
     return isinstance(sampler, str) and sampler == "grid"
+
+
+def default_lag(n_jobs: int, sampler: Any, *, enumerated: bool) -> int:
+    """Return how many trials may be asked and not yet told.
+
+    More keep the workers busier behind a slow trial, fewer tell the sampler more
+    (`docs/design.md` has the figures). One that learns nothing loses nothing.
+    """
+    if n_jobs == 1:
+        return 1
+    is_blind = enumerated or (isinstance(sampler, str) and sampler in ("random", "qmc"))
+    if is_blind or isinstance(sampler, RandomSampler | QMCSampler):
+        return 4 * n_jobs
+    return math.ceil(1.5 * n_jobs)
 
 
 def make_sampler(sampler: Any, space: SearchSpace, n_objectives: int) -> BaseSampler:
@@ -219,16 +232,13 @@ def initial_points(
                 "initial_params must be 'estimator', None, a dict of parameters or a list "
                 f"of such dicts, got an element {params!r}"
             )
-        if isinstance(space, CallableSpace):
-            points.append(Point({name: choice_of(value) for name, value in params.items()}))
-            continue
         try:
             point = space.encode(params)
         except ValueError as error:
             raise ValueError(
                 f"initial_params {params!r} are not in param_distributions: {error}"
             ) from error
-        if enumerated and not space.is_complete(point):
+        if enumerated and isinstance(space, DeclaredSpace) and not space.is_complete(point):
             raise ValueError(
                 f"initial_params {params!r} leave parameters open; with sampler='grid' "
                 "give a value for each."

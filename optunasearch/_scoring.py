@@ -44,6 +44,11 @@ class ScoringPlan:
     objectives: list[str] | None
     constraints: dict[str, float]
 
+    @property
+    def known_objectives(self) -> list[str]:
+        """The objectives; a single one without a key as long as they are not settled."""
+        return self.objectives or ["score"]
+
     def resolve_objectives(self, scores: Any) -> None:
         """Settle the objective of a callable `scoring` by its first answer."""
         if self.objectives is None:
@@ -56,13 +61,15 @@ class ScoringPlan:
     def values(self, record: TrialRecord) -> tuple[list[float], dict[str, float]]:
         """Return a trial's objectives and the violations of its constraints."""
         if record.values is None:
-            self.resolve_objectives(_first_success(record))
-            assert self.objectives is not None
+            success = _first_success(record)
+            if success is not None:
+                self.resolve_objectives(success)
             violations = {
                 name: least - mean_score(record, name)
                 for name, least in self.constraints.items()
             }
-            record.values = [mean_score(record, name) for name in self.objectives], violations
+            values = [mean_score(record, name) for name in self.known_objectives]
+            record.values = values, violations
         return record.values
 
 
@@ -79,8 +86,9 @@ def mean_score(record: TrialRecord, name: str) -> float:
 
 
 def _first_success(record: TrialRecord) -> Any:
+    """Return the first scores of a fit that did not fail, None if all failed."""
     results = [record.results[fold] for fold in sorted(record.results)]
-    return next((r.test_scores for r in results if r.fit_error is None), results[0].test_scores)
+    return next((r.test_scores for r in results if r.fit_error is None), None)
 
 
 def extended_scoring(search: Any) -> ScoringPlan:

@@ -32,6 +32,7 @@ from optunasearch._samplers import (
     SAMPLER_NAMES,
     GridProposer,
     SamplerProposer,
+    default_lag,
     initial_points,
     is_enumerated,
     make_sampler,
@@ -423,11 +424,12 @@ class OptunaSearchCV(BaseSearchCV):
             self._proposer(space, plan, enumerated),
             n_trials=n_trials,
             n_splits=n_splits,
-            lag=self.max_pending or (1 if backend.n_jobs == 1 else 2 * backend.n_jobs),
+            lag=self.max_pending
+            or default_lag(backend.n_jobs, self.sampler, enumerated=enumerated),
             reuse_duplicates=self.reuse_duplicates,
             failed_fold=self._failed_fold(context),
         )
-        ledger = Ledger(space, plan, plan.objectives or ["score"])
+        ledger = Ledger(space, plan, plan.known_objectives)
         self._forget_results()
         self.study_ = ledger.study
         event = SearchEvent(self, ledger.study, n_trials, n_splits, plan.objectives)
@@ -509,7 +511,7 @@ class OptunaSearchCV(BaseSearchCV):
                 "OptunaSearchCV: the estimator's own parameters are not a point of "
                 "param_distributions; they are not tried first."
             )
-        objectives = plan.objectives or ["score"]
+        objectives = plan.known_objectives
         # A sampler of the user's keeps its own seed unless the search has one.
         is_given = isinstance(self.sampler, BaseSampler)
         seed = None

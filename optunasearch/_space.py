@@ -14,6 +14,7 @@ because an Optuna study does not take two distributions under one name.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +25,13 @@ from optuna.distributions import BaseDistribution, FloatDistribution, IntDistrib
 from optuna.trial import Trial
 from sklearn.base import clone
 
-from optunasearch._dimensions import ChoiceDimension, Dimension, make_dimension, nearest_step
+from optunasearch._dimensions import (
+    ChoiceDimension,
+    Dimension,
+    choice_of,
+    make_dimension,
+    nearest_step,
+)
 
 Params = dict[str, Any]
 
@@ -90,24 +97,23 @@ class DeclaredSpace:
     def encode(self, params: Mapping[str, Any]) -> Point:
         """Return the point of the first subspace that admits `params`.
 
-        Names may be missing: the sampler chooses those.
+        Names may be missing: the sampler chooses those. A subspace that misses none
+        comes first.
 
         Raises
         ------
         ValueError
             If no subspace has these names and admits these values.
         """
-        reasons = []
-        for index, subspace in enumerate(self.subspaces):
-            unknown = sorted(params.keys() - subspace.keys(), key=str)
-            if unknown:
-                reasons.append(f"{unknown} not among the parameters {sorted(subspace)}")
-                continue
+        points, reasons = [], []
+        for index in range(len(self.subspaces)):
             try:
-                return self._point(index, {n: subspace[n].encode(v) for n, v in params.items()})
+                points.append(self._encode(index, params))
             except ValueError as error:
                 reasons.append(str(error))
-        raise ValueError("; ".join(reasons))
+        if not points:
+            raise ValueError("; ".join(reasons))
+        return max(points, key=self.is_complete)
 
     def is_complete(self, point: Point) -> bool:
         """Whether a point leaves nothing for the sampler to choose."""
@@ -117,12 +123,10 @@ class DeclaredSpace:
     def own_point(self, estimator: Any) -> Point | None:
         """Return the point of the estimator's own values, None if it has none."""
         valid = estimator.get_params(deep=True)
-        for subspace in self.subspaces:
+        for index, subspace in enumerate(self.subspaces):
             if all(name in valid for name in subspace):
-                try:
-                    return self.encode({name: valid[name] for name in subspace})
-                except ValueError:
-                    continue
+                with contextlib.suppress(ValueError):
+                    return self._encode(index, {name: valid[name] for name in subspace})
         return None
 
     @property
@@ -163,6 +167,19 @@ class DeclaredSpace:
             distributions[names[name]] = dimension.ledger_distribution
         return params, distributions
 
+    def _encode(self, index: int, params: Mapping[str, Any]) -> Point:
+        subspace = self.subspaces[index]
+        unknown = sorted(params.keys() - subspace.keys(), key=str)
+        if unknown:
+            raise ValueError(f"{unknown} not among the parameters {sorted(subspace)}")
+        stored = {}
+        for name, value in params.items():
+            try:
+                stored[name] = subspace[name].encode(value)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
+        return self._point(index, stored)
+
     def _point(self, subspace: int, stored: Mapping[str, Any]) -> Point:
         names = self._stored_names[subspace]
         renamed = {names[name]: value for name, value in stored.items()}
@@ -185,22 +202,36 @@ class CallableSpace:
 
     def suggest(self, trial: Trial) -> Point:
         """Call the function; a wrong answer is an error before any fit."""
-        space_trial = SpaceTrial(trial)
+        params = self._call(SpaceTrial(trial), f"at trial {trial.number}")
+        kind = frozenset((name, type(value)) for name, value in params.items())
+        if kind not in self._checked:
+            check_values(self._estimator, params)
+            self._checked.add(kind)
+        return Point(trial.params, params=dict(params), distributions=trial.distributions)
+
+    def encode(self, params: Mapping[str, Any]) -> Point:
+        """Return the point of values given by the names they are suggested under.
+
+        The function is called to see the distributions. A name that it does not ask
+        for may stand in a branch that depends on what is not given: it is kept.
+        """
+        rehearsal = _Rehearsal(params)
+        self._call(rehearsal, f"for initial_params {dict(params)!r}")
+        kept = {name: choice_of(value) for name, value in params.items()}
+        return Point(kept | rehearsal.stored)
+
+    def _call(self, trial: SpaceTrial, occasion: str) -> Mapping[str, Any]:
         try:
-            params = self._function(space_trial)
+            params = self._function(trial)
         except Exception as error:
-            error.add_note(f"raised by param_distributions at trial {trial.number}")
+            error.add_note(f"raised by param_distributions {occasion}")
             raise
         if not isinstance(params, Mapping) or not all(isinstance(k, str) for k in params):
             raise TypeError(
                 "param_distributions(trial) must return a dict of parameter names and "
                 f"values, got {params!r}"
             )
-        kind = frozenset((name, type(value)) for name, value in params.items())
-        if kind not in self._checked:
-            check_values(self._estimator, params)
-            self._checked.add(kind)
-        return Point(trial.params, params=dict(params), distributions=trial.distributions)
+        return params
 
     def decode(self, point: Point) -> Params:
         """Return the estimator's parameters at a point."""
@@ -267,6 +298,24 @@ class SpaceTrial:
         value = dimension.decode(suggest(self._trial, name, dimension.distribution))
         self.params[name] = value
         return value
+
+
+class _Rehearsal(SpaceTrial):
+    """Answers with given values, else with examples, and notes how they are stored."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.params = {}
+        self.stored: dict[str, Any] = {}
+        self._values = values
+
+    def _suggest(self, name: str, given: Any) -> Any:
+        dimension = make_dimension(name, given)
+        if name in self._values:
+            self.stored[name] = dimension.encode(self._values[name])
+            self.params[name] = dimension.decode(self.stored[name])
+        else:
+            self.params[name] = dimension.an_example()
+        return self.params[name]
 
 
 def suggest(trial: Trial, name: str, distribution: BaseDistribution) -> Any:

@@ -70,7 +70,7 @@ def test_distinct_plain_choices_are_stored_as_they_are():
 def test_equal_choices_of_different_types_stay_apart():
     dimension = make_dimension("x", [1, 1.0, True])
     assert dimension.distribution.choices == ("1", "1.0", "True")
-    assert [type(dimension.decode(c)) for c in "1 1.0 True".split()] == [int, float, bool]
+    assert [type(dimension.decode(c)) for c in ["1", "1.0", "True"]] == [int, float, bool]
     assert [dimension.encode(v) for v in (True, 1.0, 1)] == ["True", "1.0", "1"]
 
 
@@ -156,13 +156,12 @@ def test_other_value(one, other):
 
 @st.composite
 def numeric_distributions(draw):
-    if draw(st.booleans()):
-        low, size = draw(st.integers(-100, 100)), draw(st.integers(0, 50))
-        return IntDistribution(low, low + size, step=draw(st.integers(1, 7)))
-    low = draw(st.floats(-100, 100))
-    step = draw(st.sampled_from([0.1, 0.25, 1 / 3, 7.0]))
     with warnings.catch_warnings():  # Optuna says that it lowers `high` to the last step
         warnings.simplefilter("ignore")
+        if draw(st.booleans()):
+            low, size = draw(st.integers(-100, 100)), draw(st.integers(0, 50))
+            return IntDistribution(low, low + size, step=draw(st.integers(1, 7)))
+        low, step = draw(st.floats(-100, 100)), draw(st.sampled_from([0.1, 0.25, 1 / 3, 7.0]))
         return FloatDistribution(low, low + draw(st.floats(0, 5)), step=step)
 
 

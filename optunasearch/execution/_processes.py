@@ -36,8 +36,12 @@ from optunasearch.execution._records import (
 )
 from optunasearch.execution._slots import Slot, warm_slots
 
-# A worker is started only if more work than this is left (in seconds of fitting).
-START_SECONDS = 1.0
+# A worker is started only if more work than this is left (in seconds of fitting);
+# while nobody knows, once the first fold has taken a fifth of it.
+START_SECONDS = 0.5
+# The last worker only takes the thread's place, and its start takes a core from the
+# others for a second or two: it has to pay by more work left than this.
+LAST_START_SECONDS = 20.0
 # While workers start, how often their start is reconsidered (in seconds).
 _POLL_SECONDS = 0.05
 # Workers in a row that may die before their first task.
@@ -111,15 +115,15 @@ class ProcessExecutor:
         n_missing = self._n_jobs - len(self._slots)
         if not n_missing:
             return
-        unknown_for = time.monotonic() - self._began if seconds is None else 0.0
-        if (seconds or 0.0) < START_SECONDS and unknown_for < START_SECONDS / 4:
-            return
-        # The thread has a core of its own: leave it that until the others are up.
-        n_now = n_missing - 1 if self._local is not None else n_missing
-        all_up = all(slot.is_ready for slot in self._slots)
-        if n_now == 0 and (all_up or self._n_jobs == 1):
-            n_now = n_missing if (seconds or 0.0) >= START_SECONDS * self._n_jobs else 0
-        self._start_slots(n_now)
+        if seconds is None:
+            waited = time.monotonic() - self._began
+            seconds = START_SECONDS if waited > START_SECONDS / 5 else 0.0
+        # The thread has a core of its own; it keeps that until the others are up.
+        n_beside_thread = n_missing - 1 if self._local is not None else n_missing
+        if n_beside_thread and seconds >= START_SECONDS:
+            self._start_slots(n_beside_thread)
+        elif seconds >= LAST_START_SECONDS and all(slot.is_ready for slot in self._slots):
+            self._start_slots(n_missing)
 
     def kill(self, task: TrialTask) -> None:
         """End the worker of a task and start another."""

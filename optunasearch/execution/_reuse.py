@@ -1,16 +1,15 @@
 """Reuse of fitted leading transformers of a Pipeline across trials, per fold.
 
-scikit-learn's Pipeline passes the fit of each transformer through
-``memory.cache(...)``, where `memory` is anything with the interface of
-`joblib.Memory`. For the evaluation of one fold the search puts a `FoldMemory`
-there. It hands back what an earlier trial has computed for the same steps, also
-for the test rows, which joblib's memory does not keep.
+Pipeline passes the fit of each transformer through ``memory.cache(...)``, where
+`memory` is anything with joblib.Memory's interface. For the evaluation of a fold
+the search puts a `FoldMemory` there. It hands back what an earlier trial computed
+for the same steps; also for the test rows, which joblib's memory does not keep.
 
 **What is equal.** A step is known by a chain of digests: fold, steps before it,
 its own pickled state before the fit (class, parameters, output configuration),
-metadata, scikit-learn's configuration. The data are known by identity: the first
-step must be given the fold's own rows, the next one the object handed out by the
-step before; anything else gets the plain computation, and X is never hashed.
+metadata, scikit-learn's configuration. The data are known by identity, never
+hashed: the first step must be given the fold's rows, the next one the object
+handed out by the step before. Anything else gets the plain computation.
 
 **Results never depend on what is stored**, as that depends on timing. Steps that
 draw without a seed, work in place or go on from an earlier fit end the prefix. A
@@ -20,16 +19,14 @@ of transformed rows. Strides are kept: BLAS and sums see them. Rows are read ane
 each time, so that a step that works in place spoils nothing. As with joblib's
 memory, a reused step repeats no warnings, messages and hooks of callbacks.
 
-**Is it worth it?** A step is stored if it took 10 ms and twice the time of
-reading it back; else a marker says so and later trials just compute.
+**Is it worth it?** MEASURED
 
-**On disk**, in one folder of one search: ``.item`` (the rows, then the fitted
-transformer, read only if somebody asks for it: the open file outlives an
-eviction), ``.skip`` markers, and ``.lock``, a symbolic link whose target names
-the owner: making one is exclusive and never half done. A lock of an ended process
-is taken over; a wrong guess, or no locks (Windows), means that a step is computed
-twice. Whatever the disk refuses turns reuse off. An owner waits for no other
-lock, so nothing deadlocks.
+**On disk**, in a folder of the search's own: ``.item`` (the rows, then the fitted
+transformer, read only if asked for: the open file outlives an eviction), ``.skip``
+markers, and ``.lock``, a symbolic link whose target names the owner: making one is
+exclusive and never half done. A lock of an ended process is taken over. A wrong
+guess, or no locks (Windows), means that a step is computed twice; whatever the
+disk refuses turns reuse off. An owner waits for no other lock: no deadlock.
 """
 
 from __future__ import annotations
@@ -44,6 +41,7 @@ import time
 import weakref
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
 from types import SimpleNamespace
@@ -66,6 +64,7 @@ _UNSEEN = object()
 
 Leading = list[tuple[Any, str]]  # transformers that can be reused, with their digests
 Computed = tuple[Any, Any, float]  # rows, fitted transformer, seconds that storing them saves
+Compute = Callable[[bool], Computed]  # told whether to find out what storing is worth
 
 
 class TransformReuse:
@@ -83,9 +82,7 @@ class TransformReuse:
         of them is not reused.
     """
 
-    def __init__(
-        self, directory: Any, *, max_bytes: int = 1 << 30, varying: Collection[str] = ()
-    ) -> None:
+    def __init__(self, directory: Any, *, max_bytes: int = 2**30, varying: Any = ()) -> None:
         os.makedirs(directory, exist_ok=True)
         self._store = _Store(os.fspath(directory), max_bytes)
         self._varying_steps = frozenset(name.partition("__")[0] for name in varying)
@@ -189,10 +186,9 @@ class FoldMemory:
         handed_to, kind, rows = self._handed_out
         return kind if handed_to == position and X is rows else None
 
-    def hand_out(self, position: int, kind: str, rows: Any) -> Any:
+    def hand_out(self, position: int, kind: str, rows: Any) -> None:
         """Remember what the step at `position` will be given."""
         self._handed_out = (position, kind, rows if position < len(self._leading) else None)
-        return rows
 
 
 class ReusedTransformer:
@@ -223,7 +219,8 @@ class ReusedTransformer:
             compute = partial(_compute_transform, self._real, X, sample)
             key = f"{self._key}-{kind}-{_digest(sample)}"
             rows = self._memory.store.obtain(key, compute).rows
-        return self._memory.hand_out(self._position + 1, kind, rows)
+        self._memory.hand_out(self._position + 1, kind, rows)
+        return rows
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> ReusedTransformer:
         """Fit the real one anew; nothing stored is used from now on."""
@@ -271,157 +268,8 @@ class ReusedTransformer:
         return self._template.__sklearn_tags__()
 
 
-class _Found:
-    """Rows, and the fitted transformer: at hand, or still in an open file."""
-
-    def __init__(
-        self, rows: Any, fitted: Any = None, file: BinaryIO | None = None, stored: bool = True
-    ) -> None:
-        self.rows, self.stored = rows, stored
-        self._fitted, self._file = fitted, file
-        self._lock = threading.Lock()
-        if file is not None:
-            weakref.finalize(self, file.close)
-
-    def fitted(self) -> Any:
-        """Return the fitted transformer."""
-        with self._lock:
-            if self._file is not None:
-                with self._file as file:
-                    self._fitted = pickle.load(file)
-                self._file = None
-            return self._fitted
-
-
-class _Store:
-    """Files under one folder, each computed by one worker while others wait."""
-
-    def __init__(self, directory: str, max_bytes: int) -> None:
-        self._directory = directory
-        self._max_bytes = max_bytes
-
-    def _path(self, name: str) -> str:
-        return os.path.join(self._directory, name)
-
-    def obtain(self, key: str, compute: Callable[[], Computed]) -> _Found:
-        """Return what is stored under a key, else what `compute` returns."""
-        pause = 0.01
-        while not os.path.exists(self._path(f"{key}.skip")):
-            if (found := self._read(key)) is not None:
-                return found
-            if self._lock(key):
-                try:
-                    return self._read(key) or self._compute(key, compute)
-                finally:
-                    self._unlock(key)
-            time.sleep(pause)
-            pause = min(2 * pause, 0.05)
-        rows, fitted, _ = compute()
-        return _Found(rows, fitted, stored=False)
-
-    def _compute(self, key: str, compute: Callable[[], Computed]) -> _Found:
-        rows, fitted, worth = compute()
-        stored = False
-        with suppress(OSError):  # a full disk may have room later: no marker
-            stored = worth > _MIN_SECONDS and self._write(key, rows, fitted, worth)
-            if not stored:
-                open(self._path(f"{key}.skip"), "wb").close()
-        return _Found(rows, fitted, stored=stored)
-
-    def _read(self, key: str) -> _Found | None:
-        path = self._path(f"{key}.item")
-        try:
-            file = open(path, "rb")  # noqa: SIM115 - kept for the fitted transformer
-        except OSError:
-            return None
-        try:
-            found = _Found(pickle.load(file), file=file)
-            os.utime(path)
-        except Exception:  # damaged, just evicted, of a class unknown here: a miss
-            file.close()
-            return None
-        return found
-
-    def _write(self, key: str, rows: Any, fitted: Any, worth: float) -> bool:
-        """Store an item if it fits, can be pickled, and is read faster than computed."""
-        temporary = self._path(f"{key}-{os.getpid()}-{threading.get_ident()}.tmp")
-        try:
-            with open(temporary, "wb") as file:
-                for part in (rows, fitted):
-                    _Pickler(_capped(file, self._max_bytes), protocol=5).dump(part)
-            # Also proves that it can be read, while the original is still there.
-            with open(temporary, "rb") as file:
-                start = time.perf_counter()
-                pickle.load(file)
-                seconds = time.perf_counter() - start
-                pickle.load(file)
-            if _MIN_GAIN * seconds <= worth:
-                os.replace(temporary, self._path(f"{key}.item"))
-                self._evict()
-                return True
-        except OSError:
-            raise
-        except Exception:  # what cannot be pickled raises whatever its class likes to
-            pass
-        finally:
-            with suppress(OSError):
-                os.unlink(temporary)
-        return False
-
-    def _evict(self) -> None:
-        """Remove what was used least recently, down to the cap."""
-        items = []
-        for entry in os.scandir(self._directory):
-            if entry.name.endswith(".item"):
-                with suppress(OSError):
-                    status = entry.stat()
-                    items.append((status.st_mtime_ns, status.st_size, entry.path))
-        excess = sum(size for _, size, _ in items) - self._max_bytes
-        for _, size, path in sorted(items):
-            if excess <= 0:
-                break
-            with suppress(OSError):
-                os.unlink(path)
-            excess -= size
-
-    def _lock(self, key: str) -> bool:
-        """Take the lock of a key; True also if there are no locks here."""
-        path = self._path(f"{key}.lock")
-        try:
-            os.symlink(_process_name(os.getpid()) or "", path)
-            return True
-        except FileExistsError:
-            with suppress(OSError):
-                owner = os.readlink(path)
-                if owner != _process_name(int(owner.partition("-")[0])):
-                    os.unlink(path)
-            return False
-        except (OSError, NotImplementedError):
-            return True
-
-    def _unlock(self, key: str) -> None:
-        path = self._path(f"{key}.lock")
-        with suppress(OSError):
-            if os.readlink(path) == _process_name(os.getpid()):
-                os.unlink(path)
-
-
-def _process_name(pid: int) -> str | None:
-    """Name a process by pid, start (pids come again) and host; None if it has ended."""
-    start = ""
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            state, *fields = file.read().rpartition(")")[2].split()
-        start = "" if state in "XZ" else fields[18]
-        alive = bool(start)
-    except OSError:
-        # Not Linux. On Windows os.kill would end it: there, all others count as ended.
-        alive = pid == os.getpid()
-        if not alive and os.name != "nt" and not os.path.exists("/proc/self/stat"):
-            with suppress(ProcessLookupError):
-                os.kill(pid, 0)
-                alive = True
-    return f"{pid}-{start}-{socket.gethostname()}" if alive else None
+def _itself(fitted: Any) -> Any:
+    return fitted
 
 
 def _is_pure(transformer: Any) -> bool:
@@ -444,9 +292,9 @@ def _is_pure(transformer: Any) -> bool:
     return True
 
 
-def _compute_fit(compute: Callable[[], Any], X: Any) -> Computed:
+def _compute_fit(compute: Callable[[], Any], X: Any, judge: bool) -> Computed:
     """Fit and transform; worth nothing if that changed the input."""
-    sample = _sample(X)
+    sample = _sample(X) if judge else None
     start = time.perf_counter()
     rows, fitted = compute()
     seconds = time.perf_counter() - start
@@ -454,10 +302,10 @@ def _compute_fit(compute: Callable[[], Any], X: Any) -> Computed:
     return rows, fitted, seconds if unchanged and not _shares(rows, X) else 0.0
 
 
-def _compute_transform(real: Callable[[], Any], X: Any, sample: bytes) -> Computed:
+def _compute_transform(real: Callable[[], Any], X: Any, sample: bytes, judge: bool) -> Computed:
     """Transform; worth nothing if that changed the transformer or its input."""
     fitted = real()
-    state = _digest(fitted)
+    state = _digest(fitted) if judge else None
     rows = fitted.transform(X)
     unchanged = state is not None and state == _digest(fitted) and sample == _sample(X)
     return rows, None, math.inf if unchanged and not _shares(rows, X) else 0.0
@@ -481,6 +329,151 @@ def _sample(X: Any) -> bytes | None:
 def _shares(rows: Any, X: Any) -> bool:
     arrays = isinstance(rows, np.ndarray) and isinstance(X, np.ndarray)
     return rows is X or (arrays and np.may_share_memory(rows, X))
+
+
+class _Found:
+    """Rows, and the fitted transformer: at hand, or still in an open file."""
+
+    def __init__(self, rows: Any, stored: bool, fitted: Any = None, file: Any = None) -> None:
+        self.rows, self.stored = rows, stored
+        self._fitted, self._file = fitted, file
+        self._lock = threading.Lock()
+        if file is not None:
+            weakref.finalize(self, file.close)
+
+    def fitted(self) -> Any:
+        """Return the fitted transformer."""
+        with self._lock:
+            if self._file is not None:
+                with self._file as file:
+                    self._fitted = pickle.load(file)
+                self._file = None
+            return self._fitted
+
+
+@dataclass(frozen=True)
+class _Store:
+    """Files in one folder, each computed by one worker while others wait."""
+
+    directory: str
+    max_bytes: int
+
+    def obtain(self, key: str, compute: Compute) -> _Found:
+        """Return what is stored under a key, else what `compute` returns."""
+        pause = 0.01
+        while not os.path.exists(f"{self.directory}/{key}.skip"):
+            if (found := self._read(key)) is not None:
+                return found
+            if self._lock(key):
+                try:
+                    return self._read(key) or self._compute(key, compute)
+                finally:
+                    self._unlock(key)
+            time.sleep(pause)
+            pause = min(2 * pause, 0.05)
+        rows, fitted, _ = compute(False)
+        return _Found(rows, False, fitted)
+
+    def _compute(self, key: str, compute: Compute) -> _Found:
+        rows, fitted, worth = compute(True)
+        stored = False
+        with suppress(OSError):  # a full disk may have room later: no marker
+            stored = worth > _MIN_SECONDS and self._write(key, rows, fitted, worth)
+            if not stored:
+                open(f"{self.directory}/{key}.skip", "wb").close()
+        return _Found(rows, stored, fitted)
+
+    def _read(self, key: str) -> _Found | None:
+        path = f"{self.directory}/{key}.item"
+        try:
+            file = open(path, "rb")  # noqa: SIM115 - kept for the fitted transformer
+        except OSError:
+            return None
+        try:
+            with suppress(OSError):  # just evicted
+                os.utime(path)
+            return _Found(pickle.load(file), True, file=file)
+        except Exception:  # damaged, or of a class that is unknown here: a miss
+            file.close()
+            return None
+
+    def _write(self, key: str, rows: Any, fitted: Any, worth: float) -> bool:
+        """Store an item if it fits, can be pickled, and is read faster than computed."""
+        temporary = f"{self.directory}/{key}-{os.getpid()}-{threading.get_ident()}.tmp"
+        try:
+            with open(temporary, "wb") as file:
+                for part in (rows, fitted):
+                    _Pickler(_capped(file, self.max_bytes), protocol=5).dump(part)
+            # Also proves that it can be read, while the original is still there.
+            with open(temporary, "rb") as file:
+                start = time.perf_counter()
+                pickle.load(file)
+                seconds = time.perf_counter() - start
+                pickle.load(file)
+            if _MIN_GAIN * seconds <= worth:
+                os.replace(temporary, f"{self.directory}/{key}.item")
+                self._evict()
+                return True
+        except OSError:
+            raise
+        except Exception:  # what cannot be pickled raises whatever its class likes to
+            pass
+        finally:
+            with suppress(OSError):
+                os.unlink(temporary)
+        return False
+
+    def _evict(self) -> None:
+        """Remove what was used least recently, down to the cap."""
+        items = []
+        for entry in os.scandir(self.directory):
+            if entry.name.endswith(".item"):
+                with suppress(OSError):
+                    status = entry.stat()
+                    items.append((status.st_mtime_ns, status.st_size, entry.path))
+        excess = sum(size for _, size, _ in items) - self.max_bytes
+        for _, size, path in sorted(items):
+            if excess <= 0:
+                break
+            with suppress(OSError):
+                os.unlink(path)
+            excess -= size
+
+    def _lock(self, key: str) -> bool:
+        """Take the lock of a key; True also if there are no locks here."""
+        path = f"{self.directory}/{key}.lock"
+        try:
+            os.symlink(_process_name(os.getpid()) or "", path)
+            return True
+        except FileExistsError:
+            with suppress(OSError):
+                owner = os.readlink(path)
+                if owner != _process_name(int(owner.partition("-")[0])):
+                    os.unlink(path)
+            return False
+        except (OSError, NotImplementedError):
+            return True
+
+    def _unlock(self, key: str) -> None:
+        with suppress(OSError):
+            if os.readlink(path := f"{self.directory}/{key}.lock") == _process_name(os.getpid()):
+                os.unlink(path)
+
+
+def _process_name(pid: int) -> str | None:
+    """Name a process by pid, start (pids come again) and host; None if it has ended."""
+    start, alive = "", pid == os.getpid()
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            state, *fields = file.read().rpartition(")")[2].split()
+        start, alive = fields[18], state not in "XZ"
+    except OSError:
+        # Not Linux. On Windows os.kill would end it: there, all others count as ended.
+        if not alive and os.name != "nt" and not os.path.exists("/proc/self/stat"):
+            with suppress(ProcessLookupError):
+                os.kill(pid, 0)
+                alive = True
+    return f"{pid}-{start}-{socket.gethostname()}" if alive else None
 
 
 def _digest(content: Any) -> str | None:
@@ -521,7 +514,3 @@ def _with_strides(dense: np.ndarray, strides: tuple[int, ...]) -> np.ndarray:
     array: np.ndarray = np.ndarray(dense.shape, dense.dtype, buffer, first, strides)
     array[...] = dense
     return array
-
-
-def _itself(fitted: Any) -> Any:
-    return fitted

@@ -63,19 +63,19 @@ def begin(made: argparse.ArgumentParser) -> argparse.Namespace:
 
 
 def in_turn(
-    sides: Mapping[str, Callable[[], float | None]], rounds: int, *, warm_up: bool = True
+    sides: Mapping[str, Callable[[], Any]], rounds: int, *, warm_up: bool = True
 ) -> dict[str, list[float]]:
     """Run the sides A B A B ... and return the seconds of each run.
 
-    A side that returns a number has measured itself. With `warm_up`, a first round
-    is not counted: it imports, and starts the workers that later searches find.
+    A side that returns seconds (a float) has measured itself. With `warm_up`, a first round
+    is not counted: it imports, and fills caches.
     """
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for counted in [False] * warm_up + [True] * rounds:
         for name, side in sides.items():
             start = time.perf_counter()
             own = side()
-            elapsed = time.perf_counter() - start if own is None else own
+            elapsed = own if isinstance(own, float) else time.perf_counter() - start
             if counted:
                 seconds[name].append(elapsed)
     for name, runs in seconds.items():

@@ -41,7 +41,10 @@ def main() -> None:
     seconds_each = seconds_of_a_trial()
     print(f"{seconds_each:.3f} s of fitting for each trial")
     with installed_package() as environment:
-        script = partial(run, environment, SCRIPT)
+
+        def script(*arguments: str) -> None:
+            run(environment, SCRIPT, *arguments)
+
         for fitting, target in TARGETS.items():
             if args.quick and fitting > 5:
                 continue
@@ -50,18 +53,10 @@ def main() -> None:
             sides = {name: partial(script, "ours", n_trials, "2", name) for name in SETTINGS}
             sides["RandomizedSearchCV"] = partial(script, "theirs", n_trials, "2")
             # The uncounted round fills the file system's cache.
-            runs = {name: _unreturned(side) for name, side in sides.items()}
-            seconds = in_turn(runs, args.rounds, warm_up=fitting == 0.5)
+            seconds = in_turn(sides, args.rounds, warm_up=fitting == 0.5)
             for name in SETTINGS:
                 measured = ratio(seconds[name], seconds["RandomizedSearchCV"])
                 report(f"cold, {fitting} s of fitting, {name}", measured, target)
-
-
-def _unreturned(side):
-    def call() -> None:
-        side()
-
-    return call
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from pathlib import Path
 from _bare import Processes, loop
 from _interpreter import installed_package, run
 from _timing import SETTINGS, begin, in_turn, parser, ratio, report
+from _workers import start_workers
 from cold_start import seconds_of_a_trial
 from optuna.distributions import FloatDistribution
 from scipy.stats import loguniform
@@ -76,6 +77,8 @@ def warm(n_trials: int, rounds: int) -> None:
         bare = {1: partial(bare_loop, n_trials), 2: partial(bare_processes, processes, n_trials)}
         for n_jobs, target in TARGETS.items():
             print(f"warm, n_jobs={n_jobs}, {n_trials} trials")
+            if n_jobs > 1:
+                start_workers(n_jobs)
             sides = {name: partial(ours, n_trials, n_jobs, SETTINGS[name]) for name in SETTINGS}
             seconds = in_turn({**sides, "bare": bare[n_jobs]}, rounds)
             for name in SETTINGS:

@@ -102,7 +102,9 @@ def main() -> None:
     seeds = range(n_seeds)
     print(f"{N_TRIALS} trials, {n_seeds} seeds, 5 parameters, {len(FUNCTIONS)} functions")
 
-    base = {f: np.mean([search(f, RandomSampler(), lag=1, seed=s)[0] for s in seeds]) for f in FUNCTIONS}
+    base = {
+        f: np.mean([search(f, RandomSampler(), lag=1, seed=s)[0] for s in seeds]) for f in FUNCTIONS
+    }
     gains: dict[int, list[float]] = {}
     for function in FUNCTIONS:
         for lag in (1, 2, 4, 8, 16):

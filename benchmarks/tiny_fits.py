@@ -12,6 +12,7 @@ from __future__ import annotations
 from functools import partial
 
 from _timing import SETTINGS, begin, in_turn, parser, ratio, report
+from _workers import start_workers
 from optuna.distributions import FloatDistribution
 from scipy.stats import loguniform
 from sklearn.datasets import load_breast_cancer
@@ -55,6 +56,8 @@ def main() -> None:
     n_trials = 40 if args.quick else 400
     for n_jobs, target in TARGETS.items():
         print(f"n_jobs={n_jobs}")
+        if n_jobs > 1:
+            start_workers(n_jobs)
         sides = {name: partial(ours, n_trials, n_jobs, SETTINGS[name]) for name in SETTINGS}
         sides["RandomizedSearchCV"] = partial(theirs, n_trials, n_jobs)
         seconds = in_turn(sides, args.rounds)

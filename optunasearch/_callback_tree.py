@@ -20,8 +20,10 @@ class CallbackTree:
         Whether a callback is set anywhere, so that folds must carry their leaves.
     """
 
-    def __init__(self, search: Any, X: Any, y: Any, metadata: dict[str, Any] | None) -> None:
+    def __init__(self, search: Any, X: Any, y: Any, fit_params: dict[str, Any]) -> None:
         self.is_active = _has_callbacks(search)
+        weights = fit_params.get("sample_weight")
+        metadata = None if weights is None else {"sample_weight": weights}
         self._search = search
         self._arguments = {"estimator": search, "X": X, "y": y, "metadata": metadata}
         self._root = search._init_callback_context(

@@ -52,8 +52,13 @@ _DEPRECATED_DISTRIBUTIONS = {
 class Dimension(Protocol):
     """What the search space needs to know of one parameter."""
 
-    distribution: BaseDistribution  # the sampler's view
-    ledger_distribution: BaseDistribution  # the public study's view
+    @property
+    def distribution(self) -> BaseDistribution:
+        """The sampler's view."""
+
+    @property
+    def ledger_distribution(self) -> BaseDistribution:
+        """The public study's view."""
 
     def decode(self, stored: Any) -> Any:
         """Return the estimator's value for a stored one."""
@@ -105,7 +110,7 @@ class NumericDimension:
         low, high, step = (getattr(self.distribution, a) for a in ("low", "high", "step"))
         if step is None:
             return 1 if low == high else None
-        return int(math.floor((high - low) / step + 1e-8)) + 1
+        return math.floor((high - low) / step + 1e-8) + 1
 
     def points(self) -> Iterator[Any]:
         n_points = self.n_points
@@ -142,9 +147,7 @@ def _nth(distribution: FloatDistribution | IntDistribution, position: int) -> fl
     return float(low + position * step)
 
 
-def nearest_step(
-    distribution: FloatDistribution | IntDistribution, number: float
-) -> float | int:
+def nearest_step(distribution: FloatDistribution | IntDistribution, number: float) -> float | int:
     """Return the value of `distribution` that is meant by a number within it."""
     if distribution.step is None:
         return float(number)
@@ -315,9 +318,9 @@ def _from_scipy(given: Any) -> Dimension:
 def _choices(values: tuple[Any, ...]) -> list[Any]:
     """Return the values where Optuna can tell them apart, else a label for each."""
     plain = [v.item() if isinstance(v, np.generic) else v for v in values]
-    if all(isinstance(v, _PLAIN_TYPES) and v == v for v in plain):
-        if len(set(plain)) == len(plain):
-            return plain
+    is_plain = all(isinstance(v, _PLAIN_TYPES) and v == v for v in plain)
+    if is_plain and len(set(plain)) == len(plain):
+        return plain
     labels = [_label(value) for value in plain]
     numbered = [f"{label} [{position}]" for position, label in enumerate(labels)]
     mixed = [

@@ -9,10 +9,8 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-import cloudpickle
 import joblib
 from joblib._parallel_backends import SequentialBackend, ThreadingBackend
-
 from joblib.externals.loky.backend import resource_tracker
 from joblib.externals.loky.backend.context import get_context
 from joblib.parallel import get_active_backend
@@ -21,7 +19,6 @@ __all__ = [
     "THREAD_LIMITS",
     "ActiveBackend",
     "active_backend",
-    "cloudpickle",
     "get_context",
     "resource_tracker",
 ]

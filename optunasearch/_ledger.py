@@ -14,9 +14,9 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from optunasearch._optuna import SearchStudy, new_study
+from optunasearch._optuna import SearchStudy, name_metrics, new_study
 from optunasearch._scoring import ScoringPlan
-from optunasearch._space import CallableSpace, SearchSpace
+from optunasearch._space import SearchSpace
 from optunasearch.execution._records import Status, TrialRecord
 
 
@@ -31,6 +31,7 @@ class Ledger:
     def add(self, record: TrialRecord) -> FrozenTrial:
         """Write a trial that has all its results."""
         values, violations = self._plan.values(record)
+        self._name_metrics()
         is_finite = all(map(math.isfinite, [*values, *violations.values()]))
         trial = self._frozen(record, TrialState.COMPLETE if is_finite else TrialState.FAIL)
         if is_finite:
@@ -46,8 +47,14 @@ class Ledger:
         """Write a trial that the search left behind."""
         self.study.add_trial(self._frozen(record, TrialState.FAIL))
 
+    def _name_metrics(self) -> None:
+        """Follow a callable scoring, whose first result tells what is maximised."""
+        names = [f"mean_test_{name}" for name in self._plan.known_objectives]
+        if self.study.metric_names != names:
+            name_metrics(self.study, names)
+
     def _frozen(self, record: TrialRecord, state: TrialState) -> FrozenTrial:
-        params, distributions = self._view(record)
+        params, distributions = self._space.ledger_view(record.point)
         now = datetime.now()
         started, finished = (
             now if seconds is None else datetime.fromtimestamp(seconds)
@@ -66,11 +73,6 @@ class Ledger:
             system_attrs={},
             intermediate_values={},
         )
-
-    def _view(self, record: TrialRecord) -> tuple[dict[str, Any], dict[str, Any]]:
-        if isinstance(self._space, CallableSpace):
-            return dict(record.point.stored), dict(record.point.distributions or {})
-        return self._space.ledger_view(record.point)
 
     def _fold_scores(self, record: TrialRecord) -> dict[int, float]:
         """Return the objective's score on each fold, for a single objective."""

@@ -81,11 +81,20 @@ class SearchObserver:
         self._progress.trial_ends(record, values[0])
         for callback in self._callbacks:
             callback(self._ledger.study, trial)
-        enough = self._patience is not None and (
-            self._improvement.n_trials_since >= self._patience
-        )
+        enough = self._patience is not None and (self._improvement.n_trials_since >= self._patience)
         return enough or self._ledger.study.stop_requested
 
     def trial_left(self, record: TrialRecord) -> None:
         """Write an unfinished trial into the ledger."""
         self._ledger.add_unfinished(record)
+
+
+def check_callbacks(callbacks: Any) -> None:
+    """Raise TypeError for what is neither a callable nor a tracker."""
+    for callback in callbacks or ():
+        is_class = isinstance(callback, type) and issubclass(callback, Tracker)
+        if is_class or not (callable(callback) or isinstance(callback, Tracker)):
+            raise TypeError(
+                "callbacks must hold callables callback(study, trial) and instances of "
+                f"optunasearch.tracking.Tracker, got {callback!r}"
+            )

@@ -56,8 +56,14 @@ def new_study(
             sampler=sampler or optuna.samplers.RandomSampler(),
             directions=["maximize"] * len(metric_names),
         )
-        study.set_metric_names(list(metric_names))
+    name_metrics(study, metric_names)
     return SearchStudy(study.study_name, storage, sampler=study.sampler)
+
+
+def name_metrics(study: optuna.Study, names: Sequence[str]) -> None:
+    """Name the objectives of a study, which Optuna calls experimental."""
+    with quiet_optuna():
+        study.set_metric_names(list(names))
 
 
 def random_states(sampler: Any) -> list[LazyRandomState]:

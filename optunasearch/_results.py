@@ -52,9 +52,7 @@ def add_feasibility(results: dict[str, Any], constraints: Mapping[str, float]) -
     return violations
 
 
-def best_index(
-    results: Mapping[str, Any], metric: str, violations: np.ndarray | None
-) -> np.intp:
+def best_index(results: Mapping[str, Any], metric: str, violations: np.ndarray | None) -> np.intp:
     """Return the best candidate's row: feasible, finite, highest mean, first of equals.
 
     Infinite means are passed over (scikit-learn takes them); only if no mean is
@@ -74,7 +72,7 @@ def best_index(
                 "with optunasearch.metrics.specificity_at_sensitivity instead of "
                 "constraining at the 0.5 cut-off.",
                 InfeasibleWarning,
-                stacklevel=4,
+                stacklevel=6,  # the call of fit: _store, _search, fit, its wrapper
             )
         eligible &= violations == least
     return np.where(eligible, means, -np.inf).argmax()
@@ -92,11 +90,8 @@ def pareto_front(
     eligible = np.isfinite(scores).all(axis=1)
     if violations is not None:
         eligible &= violations == 0.0
-    rows = [
-        row
-        for row in np.flatnonzero(eligible)
-        if not any(dominates(scores[other], scores[row]) for other in np.flatnonzero(eligible))
-    ]
+    rivals = scores[eligible]
+    rows = [r for r in np.flatnonzero(eligible) if not dominate(rivals, scores[r]).any()]
     index = np.array(sorted(rows, key=lambda row: (*-scores[row], row)), dtype=np.intp)
     front: dict[str, Any] = {"index": index, "params": [results["params"][i] for i in index]}
     for position, name in enumerate(objectives):
@@ -104,10 +99,9 @@ def pareto_front(
     return front
 
 
-def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether scores are nowhere lower and somewhere higher than others."""
-    pairs = list(zip(one, other, strict=True))
-    return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)
+def dominate(ones: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Whether scores (in the last axis) are nowhere lower and somewhere higher."""
+    return np.all(ones >= other, axis=-1) & np.any(ones > other, axis=-1)
 
 
 class Improvement:
@@ -119,21 +113,24 @@ class Improvement:
 
     def __init__(self) -> None:
         self.n_trials_since = 0
-        self._front: list[tuple[float, ...]] = []
+        self._front: np.ndarray | None = None
         self._least_violation = math.inf
 
     def add(self, values: Sequence[float], violations: Mapping[str, float]) -> None:
         """Take note of a trial."""
+        self.n_trials_since += 1
         violation = sum(max(v, 0.0) for v in violations.values())
-        scores = tuple(values)
-        usable = all(map(math.isfinite, [*scores, violation]))
-        if usable and violation < self._least_violation:
-            self._front, self._least_violation = [], violation
-        is_new = usable and violation == self._least_violation
-        is_new = is_new and not any(s == scores or dominates(s, scores) for s in self._front)
-        if is_new:
-            self._front = [s for s in self._front if not dominates(scores, s)] + [scores]
-        self.n_trials_since = 0 if is_new else self.n_trials_since + 1
+        if not all(map(math.isfinite, [*values, violation])):
+            return
+        scores = np.array(values)
+        if self._front is None or violation < self._least_violation:
+            self._front, self._least_violation = scores[np.newaxis], violation
+        elif violation > self._least_violation or (self._front >= scores).all(axis=1).any():
+            return
+        else:
+            beaten = dominate(scores, self._front)
+            self._front = np.vstack([self._front[~beaten], scores])
+        self.n_trials_since = 0
 
 
 def trials_table(

@@ -7,6 +7,8 @@ study maximises every objective in scikit-learn's sign.
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +21,8 @@ from optunasearch.execution._records import TrialRecord
 from optunasearch.metrics import sensitivity, specificity
 
 _OWN_SCORERS = {"sensitivity": sensitivity, "specificity": specificity}
+# `scoring` of these types names several scores.
+_SEVERAL = Mapping | list | tuple | set
 
 
 @dataclass
@@ -65,8 +69,7 @@ class ScoringPlan:
             if success is not None:
                 self.resolve_objectives(success)
             violations = {
-                name: least - mean_score(record, name)
-                for name, least in self.constraints.items()
+                name: least - mean_score(record, name) for name, least in self.constraints.items()
             }
             values = [mean_score(record, name) for name in self.known_objectives]
             record.values = values, violations
@@ -96,14 +99,15 @@ def extended_scoring(search: Any) -> ScoringPlan:
 
     Raises
     ------
-    ValueError
-        For a name that is neither a key of `scoring` nor a scorer, or a `refit`
-        that is not among the scores.
+    TypeError, ValueError
+        For a name that is neither a key of `scoring` nor a scorer, a constraint that
+        is no number, or a `refit` that is not among the scores.
     """
     objectives = list(search.objectives or [])
     constraints = dict(search.constraints or {})
+    _check_objectives_and_constraints(objectives, constraints)
     scorers = _named_scorers(search.estimator, search.scoring, single=not objectives)
-    is_single = "score" in scorers and not objectives
+    is_single = not isinstance(search.scoring, _SEVERAL) and not objectives
     for name in [*objectives, *constraints]:
         if name not in scorers:
             scorers[name] = _scorer_by_name(name, search.scoring)
@@ -127,17 +131,33 @@ def extended_scoring(search: Any) -> ScoringPlan:
 def refit_metric(search: Any, plan: ScoringPlan) -> str:
     """Return the key of the score that `best_index_` is chosen by."""
     if search.objectives:
-        return search.refit if isinstance(search.refit, str) else list(search.objectives)[0]
+        return search.refit if isinstance(search.refit, str) else next(iter(search.objectives))
     return search.refit if isinstance(plan.public_scorer, dict) else "score"
+
+
+def _check_objectives_and_constraints(objectives: list[Any], constraints: dict[Any, Any]) -> None:
+    for name in [*objectives, *constraints]:
+        if not isinstance(name, str):
+            raise TypeError(
+                "objectives and constraints name keys of scoring or scorers of "
+                f"scikit-learn, got {name!r} of type {type(name).__name__}; give a scorer of "
+                "your own a name, as in scoring={'name': scorer}."
+            )
+    if len(set(objectives)) < len(objectives):
+        raise ValueError(f"objectives must differ from each other, got {objectives!r}")
+    for name, least in constraints.items():
+        if not isinstance(least, numbers.Real) or not math.isfinite(least):
+            raise ValueError(
+                f"constraints[{name!r}] must be a finite number, the least mean score that "
+                f"is accepted, got {least!r}"
+            )
 
 
 def _named_scorers(estimator: Any, scoring: Any, *, single: bool) -> dict[str, Any]:
     """Return the scorers of `scoring` by the keys they have in `cv_results_`."""
-    if isinstance(scoring, Mapping | list | tuple | set):
+    if isinstance(scoring, _SEVERAL):
         names = dict(scoring) if isinstance(scoring, Mapping) else {n: n for n in scoring}
-        return {
-            name: check_scoring(estimator, scoring=given) for name, given in names.items()
-        }
+        return {name: check_scoring(estimator, scoring=given) for name, given in names.items()}
     if single:
         return {"score": check_scoring(estimator, scoring=scoring)}
     if scoring is None:

@@ -5,21 +5,16 @@ from __future__ import annotations
 import copy
 import numbers
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from optuna.samplers import BaseSampler
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
-from sklearn.pipeline import Pipeline
-from sklearn.utils import check_random_state, indexable
+from sklearn.utils import indexable
 
 from optunasearch._callback_tree import CallbackTree
-from optunasearch._ledger import Ledger
-from optunasearch._observer import SearchObserver
-from optunasearch._progress import Progress
+from optunasearch._observer import check_callbacks
 from optunasearch._results import (
     add_feasibility,
     best_index,
@@ -27,16 +22,7 @@ from optunasearch._results import (
     pareto_front,
     trials_table,
 )
-from optunasearch._samplers import (
-    DEFAULT_N_TRIALS,
-    SAMPLER_NAMES,
-    GridProposer,
-    SamplerProposer,
-    default_lag,
-    initial_points,
-    is_enumerated,
-    make_sampler,
-)
+from optunasearch._samplers import SAMPLER_NAMES
 from optunasearch._scoring import ScoringPlan, extended_scoring, refit_metric
 from optunasearch._sklearn import (
     BaseSearchCV,
@@ -46,15 +32,11 @@ from optunasearch._sklearn import (
     _fit_context,
 )
 from optunasearch._space import SearchSpace, make_space
-from optunasearch.exceptions import OptunaSearchError, SearchTimeoutError
-from optunasearch.execution._context_file import SearchFolder
-from optunasearch.execution._driver import Driver, Limits
-from optunasearch.execution._executors import choose_backend, make_executor
-from optunasearch.execution._fold import FoldContext, error_scores
-from optunasearch.execution._records import FoldResult, TrialRecord
-from optunasearch.execution._reuse import TransformReuse
-from optunasearch.execution._schedule import Schedule
-from optunasearch.tracking import SearchEvent, Tracker
+from optunasearch._trials import TrialRun
+from optunasearch.exceptions import SearchTimeoutError
+from optunasearch.execution._fold import FoldContext
+from optunasearch.execution._records import TrialRecord
+from optunasearch.tracking import Tracker
 
 
 class OptunaSearchCV(BaseSearchCV):
@@ -140,7 +122,8 @@ class OptunaSearchCV(BaseSearchCV):
         as their parameters do not change. The scores are the same.
     max_pending : int, default=None
         Most trials proposed and not yet told to the sampler. None means 1 with one
-        job, otherwise twice the number of jobs.
+        job, otherwise 1.5 times the number of jobs, or 4 times if the sampler does not
+        learn from scores ("random", "qmc", "grid").
 
     Attributes
     ----------
@@ -352,10 +335,11 @@ class OptunaSearchCV(BaseSearchCV):
             On Ctrl-C, after the results of the finished trials have been stored.
         """
         plan = self._plan()
+        check_callbacks(self.callbacks)
         X, y = indexable(X, y)
         params = _check_method_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)
-        tree = CallbackTree(self, X, y, _callback_metadata(params))
+        tree = CallbackTree(self, X, y, params)
         splits = self._split(X, y, routed.splitter.split)
         space = make_space(self.param_distributions, self.estimator)
         context = FoldContext(
@@ -416,131 +400,19 @@ class OptunaSearchCV(BaseSearchCV):
 
     def _search(self, context: FoldContext, plan: ScoringPlan, tree: CallbackTree) -> None:
         """Run the trials and store what came out."""
-        space, n_splits = context.space, self.n_splits_
-        enumerated = is_enumerated(self.sampler, space, self.n_trials)
-        n_trials = self._budget(space, enumerated)
-        backend = choose_backend(self.n_jobs, self.trial_timeout)
-        schedule = Schedule(
-            self._proposer(space, plan, enumerated),
-            n_trials=n_trials,
-            n_splits=n_splits,
-            lag=self.max_pending
-            or default_lag(backend.n_jobs, self.sampler, enumerated=enumerated),
-            reuse_duplicates=self.reuse_duplicates,
-            failed_fold=self._failed_fold(context),
-        )
-        ledger = Ledger(space, plan, plan.known_objectives)
+        run = TrialRun(self, context, plan, tree)
         self._forget_results()
-        self.study_ = ledger.study
-        event = SearchEvent(self, ledger.study, n_trials, n_splits, plan.objectives)
-        self._notify("on_search_start", event)
-        progress = Progress(self.verbose, n_trials, n_splits, space)
-        observer = SearchObserver(
-            space=space,
-            plan=plan,
-            ledger=ledger,
-            tree=tree,
-            progress=progress,
-            callbacks=self.callbacks or (),
-            patience=self.patience,
-        )
-        with self._reusing_transforms(context, tree), tree.searching(n_trials, n_splits):
-            executor = make_executor(context, backend, isolate=self.trial_timeout is not None)
-            driver = Driver(
-                schedule,
-                executor,
-                observer,
-                Limits(self.timeout, self.trial_timeout),
-                single_folds=tree.is_active,
-            )
-            is_done = False
-            try:
-                driver.run()
-                is_done = not driver.timed_out
-            except KeyboardInterrupt:
-                executor.close(abort=True)
-                driver.tell_what_finished()
-                if any(record.is_finished for record in schedule.records):
-                    self._store(schedule.records, space, plan)
-                raise
-            finally:
-                progress.close()
-                executor.close(abort=not is_done)
-            driver.tell_what_finished()
-            self._store(schedule.records, space, plan)
-
-    @contextmanager
-    def _reusing_transforms(self, context: FoldContext, tree: CallbackTree) -> Iterator[None]:
-        """Let folds share the fitted leading steps of a pipeline."""
-        # Callbacks would not see the fits that are saved.
-        if not (
-            self.reuse_transforms
-            and isinstance(context.estimator, Pipeline)
-            and context.estimator.memory is None
-            and not tree.is_active
-        ):
-            yield
-            return
-        folder = SearchFolder()
+        self.study_ = run.study
+        self._notify("on_search_start", run.start_event)
         try:
-            context.reuse = TransformReuse(
-                folder.path, varying=context.space.continuous_parameters()
-            )
-            yield
-        finally:
-            folder.remove()
+            run.run()
+        except KeyboardInterrupt:
+            if any(record.is_finished for record in run.records):
+                self._store(run.records, context.space, plan)
+            raise
+        self._store(run.records, context.space, plan)
 
-    def _budget(self, space: SearchSpace, enumerated: bool) -> int:
-        if self.n_trials is not None:
-            return self.n_trials
-        if enumerated and space.n_points is not None:
-            return space.n_points
-        return DEFAULT_N_TRIALS
-
-    def _proposer(
-        self, space: SearchSpace, plan: ScoringPlan, enumerated: bool
-    ) -> GridProposer | SamplerProposer:
-        """Return where trials come from: an enumeration or a sampler."""
-        points = initial_points(
-            self.initial_params, space, self.estimator, enumerated=enumerated
-        )
-        if enumerated:
-            return GridProposer(space, points)
-        if self.initial_params == "estimator" and not points and self.verbose > 0:
-            print(
-                "OptunaSearchCV: the estimator's own parameters are not a point of "
-                "param_distributions; they are not tried first."
-            )
-        objectives = plan.known_objectives
-        # A sampler of the user's keeps its own seed unless the search has one.
-        is_given = isinstance(self.sampler, BaseSampler)
-        seed = None
-        if self.random_state is not None or not is_given:
-            seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        return SamplerProposer(
-            space,
-            make_sampler(self.sampler, space, len(objectives)),
-            objectives=objectives,
-            values_of=plan.values,
-            initial_points=points,
-            seed=seed,
-        )
-
-    def _failed_fold(self, context: FoldContext) -> Any:
-        def failed_fold(fold: int, error: OptunaSearchError) -> FoldResult:
-            if self.error_score == "raise":
-                raise error
-            scores = error_scores(context.scorer, self.error_score)
-            n_test_samples = len(context.splits[fold][1])
-            train_scores = scores if self.return_train_score else None
-            text = f"{type(error).__name__}: {error}"
-            return FoldResult(fold, scores, train_scores, 0.0, 0.0, n_test_samples, text)
-
-        return failed_fold
-
-    def _store(
-        self, records: list[TrialRecord], space: SearchSpace, plan: ScoringPlan
-    ) -> None:
+    def _store(self, records: list[TrialRecord], space: SearchSpace, plan: ScoringPlan) -> None:
         """Turn the records into the fitted attributes, up to `best_params_`."""
         self.trials_ = trials_table(records, space, plan)
         finished = [record for record in records if record.is_finished]
@@ -634,8 +506,3 @@ class OptunaSearchCV(BaseSearchCV):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "best_estimator_" if self.refit else "cv_results_")
-
-
-def _callback_metadata(params: dict[str, Any]) -> dict[str, Any] | None:
-    weights = params.get("sample_weight")
-    return None if weights is None else {"sample_weight": weights}

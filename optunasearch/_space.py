@@ -21,7 +21,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.trial import Trial
 from sklearn.base import clone
 
@@ -34,20 +39,21 @@ from optunasearch._dimensions import (
 )
 
 Params = dict[str, Any]
+LedgerView = tuple[Params, dict[str, BaseDistribution]]
 
 
 @dataclass(frozen=True)
 class Point:
     """One point of a search space, as the study stores it.
 
-    `params` and `distributions` are set only for a callable space, whose values
-    and distributions exist nowhere else.
+    `params` and `ledger` (see `ledger_view`) are set only for a callable space, whose
+    values and distributions exist nowhere else.
     """
 
     stored: dict[str, Any]
     subspace: int = 0
     params: Params | None = None
-    distributions: dict[str, BaseDistribution] | None = None
+    ledger: LedgerView | None = None
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -155,9 +161,10 @@ class DeclaredSpace:
             if dimension.n_points is None
         )
 
-    def ledger_view(self, point: Point) -> tuple[Params, dict[str, BaseDistribution]]:
+    def ledger_view(self, point: Point) -> LedgerView:
         """Return parameters and distributions as the public study shows them."""
-        params, distributions = {}, {}
+        params: Params = {}
+        distributions: dict[str, BaseDistribution] = {}
         if self.is_conditional:
             params[self._selector_name] = point.stored[self._selector_name]
             distributions[self._selector_name] = self._selector.distribution
@@ -202,12 +209,13 @@ class CallableSpace:
 
     def suggest(self, trial: Trial) -> Point:
         """Call the function; a wrong answer is an error before any fit."""
-        params = self._call(SpaceTrial(trial), f"at trial {trial.number}")
+        asked = SpaceTrial(trial)
+        params = self._call(asked, f"at trial {trial.number}")
         kind = frozenset((name, type(value)) for name, value in params.items())
         if kind not in self._checked:
             check_values(self._estimator, params)
             self._checked.add(kind)
-        return Point(trial.params, params=dict(params), distributions=trial.distributions)
+        return Point(asked._stored, params=dict(params), ledger=asked._ledger)
 
     def encode(self, params: Mapping[str, Any]) -> Point:
         """Return the point of values given by the names they are suggested under.
@@ -218,7 +226,7 @@ class CallableSpace:
         rehearsal = _Rehearsal(params)
         self._call(rehearsal, f"for initial_params {dict(params)!r}")
         kept = {name: choice_of(value) for name, value in params.items()}
-        return Point(kept | rehearsal.stored)
+        return Point(kept | rehearsal._stored)
 
     def _call(self, trial: SpaceTrial, occasion: str) -> Mapping[str, Any]:
         try:
@@ -237,6 +245,11 @@ class CallableSpace:
         """Return the estimator's parameters at a point."""
         assert point.params is not None
         return point.params
+
+    def ledger_view(self, point: Point) -> LedgerView:
+        """Return parameters and distributions as the public study shows them."""
+        assert point.ledger is not None
+        return point.ledger
 
     def continuous_parameters(self) -> frozenset[str]:
         """Unknown before the function has run: every parameter may vary."""
@@ -260,6 +273,8 @@ class SpaceTrial:
 
     _trial: Trial
     params: Params = field(default_factory=dict)
+    _stored: dict[str, Any] = field(default_factory=dict)
+    _ledger: LedgerView = field(default_factory=lambda: ({}, {}))
 
     def suggest_float(
         self,
@@ -295,24 +310,25 @@ class SpaceTrial:
 
     def _suggest(self, name: str, given: Any) -> Any:
         dimension = make_dimension(name, given)
-        value = dimension.decode(suggest(self._trial, name, dimension.distribution))
-        self.params[name] = value
-        return value
+        stored = self._stored[name] = suggest(self._trial, name, dimension.distribution)
+        shown, distributions = self._ledger
+        shown[name] = dimension.to_ledger(stored)
+        distributions[name] = dimension.ledger_distribution
+        self.params[name] = dimension.decode(stored)
+        return self.params[name]
 
 
 class _Rehearsal(SpaceTrial):
     """Answers with given values, else with examples, and notes how they are stored."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
-        self.params = {}
-        self.stored: dict[str, Any] = {}
-        self._values = values
+        self.params, self._stored, self._values = {}, {}, values
 
     def _suggest(self, name: str, given: Any) -> Any:
         dimension = make_dimension(name, given)
         if name in self._values:
-            self.stored[name] = dimension.encode(self._values[name])
-            self.params[name] = dimension.decode(self.stored[name])
+            self._stored[name] = dimension.encode(self._values[name])
+            self.params[name] = dimension.decode(self._stored[name])
         else:
             self.params[name] = dimension.an_example()
         return self.params[name]
@@ -337,6 +353,7 @@ def suggest(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
             step=distribution.step,
             log=distribution.log,
         )
+    assert isinstance(distribution, CategoricalDistribution)
     return trial.suggest_categorical(name, distribution.choices)
 
 
@@ -426,9 +443,9 @@ def _searched_head(name: str, subspace: Mapping[str, Dimension]) -> str | None:
     return None
 
 
-def check_values(estimator: Any, params: Params) -> None:
+def check_values(estimator: Any, params: Mapping[str, Any]) -> None:
     """Raise scikit-learn's error if the estimator does not take these parameters."""
-    clone(estimator).set_params(**clone(params, safe=False))
+    clone(estimator).set_params(**clone(dict(params), safe=False))
 
 
 def _unused_name(name: str, subspaces: list[dict[str, Dimension]]) -> str:
@@ -447,9 +464,6 @@ def _stored_names(subspaces: list[dict[str, Dimension]]) -> list[dict[str, str]]
             if both not in known:
                 known.append(both)
     return [
-        {
-            name: name if len(distributions[name]) == 1 else f"{name} [{index}]"
-            for name in subspace
-        }
+        {name: name if len(distributions[name]) == 1 else f"{name} [{index}]" for name in subspace}
         for index, subspace in enumerate(subspaces)
     ]

@@ -122,16 +122,17 @@ def pipeline_space(trial):
     return {
         "clf": clf,
         "clf__C": trial.suggest("C", scipy.stats.expon(scale=5)),
-        "clf__probability": trial.suggest_categorical("probability", [0, False, None]) or False,
+        "clf__coef0": trial.suggest_categorical("coef0", [0, 0.0, 1.0]),
     }
 
 
 def test_points_of_a_callable_space_are_given_by_the_names_it_suggests():
     pipeline = Pipeline([("clf", SVC())])
-    given = [{"clf": SVC(), "C": 3.0, "probability": False}, {"clf": GaussianNB()}, {"C": 2.0}]
+    given = [{"clf": SVC(), "C": 3.0, "coef0": 0.0}, {"clf": GaussianNB()}, {"C": 2.0}]
     first, second, *_ = trials(given, pipeline_space, pipeline)
     assert isinstance(first["clf"], SVC)
     assert first["clf__C"] == pytest.approx(3.0)
+    assert isinstance(first["clf__coef0"], float)
     assert isinstance(second["clf"], GaussianNB)
 
 

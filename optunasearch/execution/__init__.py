@@ -1,0 +1,1 @@
+"""How trials run: the order of things, the work, and who does it."""

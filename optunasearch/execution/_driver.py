@@ -214,9 +214,7 @@ class Driver:
             ends.append(self._start + self._limits.timeout)
         if self._limits.trial_timeout is not None:
             ends += [
-                since
-                + self._limits.trial_timeout
-                - self._schedule.records[task.number].fit_seconds
+                since + self._limits.trial_timeout - self._schedule.records[task.number].fit_seconds
                 for task, since in self._executor.running
             ]
         return max(min(ends) - self._clock(), 0.0) + 1e-3 if ends else None

@@ -175,9 +175,7 @@ def choose_backend(n_jobs: int | None, trial_timeout: float | None) -> ActiveBac
     return backend
 
 
-def make_executor(
-    context: FoldContext, backend: ActiveBackend, *, isolate: bool
-) -> Executor:
+def make_executor(context: FoldContext, backend: ActiveBackend, *, isolate: bool) -> Executor:
     """Return the executor for a backend; `isolate` keeps fits out of this process."""
     if backend.kind == "processes" or (backend.kind == "sequential" and isolate):
         return ProcessExecutor(context, backend, isolate=isolate)

@@ -99,7 +99,7 @@ def _evaluate_fold(
     start = time.perf_counter()
     X_train, y_train = _rows(estimator, context, train)
     X_test, y_test = _rows(estimator, context, test, train)
-    if context.reuse is not None and context.reuse.applies_to(estimator):
+    if context.reuse is not None:
         estimator = context.reuse.attach(estimator, fold, X_train, X_test)
 
     fit_error = None
@@ -140,7 +140,7 @@ def _evaluate_fold(
 def error_scores(scorer: Any, error_score: Any) -> Scores:
     """Return what a failed fold scores."""
     if isinstance(scorer, _MultimetricScorer):
-        return {name: error_score for name in scorer._scorers}
+        return dict.fromkeys(scorer._scorers, error_score)
     return error_score
 
 

@@ -84,7 +84,9 @@ class ProcessExecutor:
     @property
     def running(self) -> list[tuple[TrialTask, float]]:
         """Tasks being evaluated, and since when."""
-        workers = [*self._slots, *([self._local] if self._local else [])]
+        workers: list[Slot | LocalThread] = [*self._slots]
+        if self._local is not None:
+            workers.append(self._local)
         return [(w.task, w.since) for w in workers if w.task is not None]
 
     def submit(self, task: TrialTask) -> None:
@@ -185,6 +187,8 @@ class ProcessExecutor:
     def _receive(self, source: Slot | LocalThread) -> list[Outcome]:
         if isinstance(source, LocalThread):
             return source.receive()
+        kind: str
+        payload: Any
         try:
             kind, payload = source.receive() if source.connection.poll() else ("gone", None)
         except EOFError:

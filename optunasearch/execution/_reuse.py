@@ -19,52 +19,44 @@ of transformed rows. Strides are kept: BLAS and sums see them. Rows are read ane
 each time, so that a step that works in place spoils nothing. As with joblib's
 memory, a reused step repeats no warnings, messages and hooks of callbacks.
 
-**Is it worth it?** MEASURED
-
-**On disk**, in a folder of the search's own: ``.item`` (the rows, then the fitted
-transformer, read only if asked for: the open file outlives an eviction), ``.skip``
-markers, and ``.lock``, a symbolic link whose target names the owner: making one is
-exclusive and never half done. A lock of an ended process is taken over. A wrong
-guess, or no locks (Windows), means that a step is computed twice; whatever the
-disk refuses turns reuse off. An owner waits for no other lock: no deadlock.
+**Is it worth it?** A step is stored if it took 10 ms and twice the time of reading
+it back; else a marker says so and later trials just compute. That costs 0.1 ms a
+fold and 0.06 ms a step: a pickle's digest takes 6 µs, joblib.hash 100. A trial
+took with and without, on two busy cores, KNNImputer on 3000 rows 5 and 700 ms,
+TfidfVectorizer on 3000 texts 150 and 620 ms (rest: its RidgeClassifier),
+StandardScaler on 16 MB 53 and 78 ms. Reading runs at 1 to 4 GB/s, writing at 0.3
+to 0.5; a large vocabulary takes pickle 0.03 s and joblib.dump 0.44 s.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import pickle
-import socket
-import threading
 import time
-import weakref
 from collections.abc import Callable, Collection
-from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
-from types import SimpleNamespace
-from typing import Any, BinaryIO
+from typing import Any
 
-import cloudpickle
 import numpy as np
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from optunasearch.execution._transform_store import (
+    Computed,
+    TransformStore,
+    content_digest,
+)
+
 __all__ = ["FoldMemory", "ReusedTransformer", "TransformReuse"]
 
-# A step is stored if its fit took that long, and so many times the reading of it.
-_MIN_SECONDS = 0.01
-_MIN_GAIN = 2
 _SEEDS = {"random_state", "random_seed", "seed"}
 _GENERATORS = (np.random.RandomState, np.random.Generator, np.random.BitGenerator)
 _UNSEEN = object()
 
 Leading = list[tuple[Any, str]]  # transformers that can be reused, with their digests
-Computed = tuple[Any, Any, float]  # rows, fitted transformer, seconds that storing them saves
-Compute = Callable[[bool], Computed]  # told whether to find out what storing is worth
 
 
 class TransformReuse:
@@ -84,7 +76,7 @@ class TransformReuse:
 
     def __init__(self, directory: Any, *, max_bytes: int = 2**30, varying: Any = ()) -> None:
         os.makedirs(directory, exist_ok=True)
-        self._store = _Store(os.fspath(directory), max_bytes)
+        self._store = TransformStore(os.fspath(directory), max_bytes)
         self._varying_steps = frozenset(name.partition("__")[0] for name in varying)
         # get_params takes longer than all the rest: it is asked once per content.
         self._known_pure: dict[str, bool] = {}
@@ -108,7 +100,7 @@ class TransformReuse:
         for name, transformer in estimator.steps[:-1]:
             if transformer is None or isinstance(transformer, str):  # "passthrough"
                 continue
-            digest = None if name in self._varying_steps else _digest(transformer)
+            digest = None if name in self._varying_steps else content_digest(transformer)
             if digest is not None and digest not in self._known_pure:
                 self._known_pure[digest] = _is_pure(transformer)
             if digest is None or not self._known_pure[digest]:
@@ -123,7 +115,9 @@ class FoldMemory:
     # Says to Pipeline that steps are fitted in place, as without memory.
     location = None
 
-    def __init__(self, store: _Store, fold: int, leading: Leading, rows: dict[str, Any]) -> None:
+    def __init__(
+        self, store: TransformStore, fold: int, leading: Leading, rows: dict[str, Any]
+    ) -> None:
         self.store = store
         self._fold = fold
         self._leading = leading
@@ -151,12 +145,14 @@ class FoldMemory:
             known, transformer = transformer.before_fit()
         compute = partial(func, transformer, X, y, **kwargs)
         metadata = {name: value for name, value in kwargs.items() if name not in ignore}
-        context = _digest((metadata, self._config)) if self._expects(known, X, y) else None
+        context = content_digest((metadata, self._config)) if self._expects(known, X, y) else None
         if context is None:
             self._position = len(self._leading)
             return compute()
         position, self._position = self._position, self._position + 1
-        self._key = f"{self._fold}-{_digest((self._key, self._leading[position][1], context))}"
+        self._key = (
+            f"{self._fold}-{content_digest((self._key, self._leading[position][1], context))}"
+        )
         found = self.store.obtain(self._key, partial(_compute_fit, compute, X))
         rows, found.rows = found.rows, None
         is_last = self._position == len(self._leading)
@@ -217,7 +213,7 @@ class ReusedTransformer:
             rows = self._real().transform(X)
         else:
             compute = partial(_compute_transform, self._real, X, sample)
-            key = f"{self._key}-{kind}-{_digest(sample)}"
+            key = f"{self._key}-{kind}-{content_digest(sample)}"
             rows = self._memory.store.obtain(key, compute).rows
         self._memory.hand_out(self._position + 1, kind, rows)
         return rows
@@ -305,9 +301,9 @@ def _compute_fit(compute: Callable[[], Any], X: Any, judge: bool) -> Computed:
 def _compute_transform(real: Callable[[], Any], X: Any, sample: bytes, judge: bool) -> Computed:
     """Transform; worth nothing if that changed the transformer or its input."""
     fitted = real()
-    state = _digest(fitted) if judge else None
+    state = content_digest(fitted) if judge else None
     rows = fitted.transform(X)
-    unchanged = state is not None and state == _digest(fitted) and sample == _sample(X)
+    unchanged = state is not None and state == content_digest(fitted) and sample == _sample(X)
     return rows, None, math.inf if unchanged and not _shares(rows, X) else 0.0
 
 
@@ -329,188 +325,3 @@ def _sample(X: Any) -> bytes | None:
 def _shares(rows: Any, X: Any) -> bool:
     arrays = isinstance(rows, np.ndarray) and isinstance(X, np.ndarray)
     return rows is X or (arrays and np.may_share_memory(rows, X))
-
-
-class _Found:
-    """Rows, and the fitted transformer: at hand, or still in an open file."""
-
-    def __init__(self, rows: Any, stored: bool, fitted: Any = None, file: Any = None) -> None:
-        self.rows, self.stored = rows, stored
-        self._fitted, self._file = fitted, file
-        self._lock = threading.Lock()
-        if file is not None:
-            weakref.finalize(self, file.close)
-
-    def fitted(self) -> Any:
-        """Return the fitted transformer."""
-        with self._lock:
-            if self._file is not None:
-                with self._file as file:
-                    self._fitted = pickle.load(file)
-                self._file = None
-            return self._fitted
-
-
-@dataclass(frozen=True)
-class _Store:
-    """Files in one folder, each computed by one worker while others wait."""
-
-    directory: str
-    max_bytes: int
-
-    def obtain(self, key: str, compute: Compute) -> _Found:
-        """Return what is stored under a key, else what `compute` returns."""
-        pause = 0.01
-        while not os.path.exists(f"{self.directory}/{key}.skip"):
-            if (found := self._read(key)) is not None:
-                return found
-            if self._lock(key):
-                try:
-                    return self._read(key) or self._compute(key, compute)
-                finally:
-                    self._unlock(key)
-            time.sleep(pause)
-            pause = min(2 * pause, 0.05)
-        rows, fitted, _ = compute(False)
-        return _Found(rows, False, fitted)
-
-    def _compute(self, key: str, compute: Compute) -> _Found:
-        rows, fitted, worth = compute(True)
-        stored = False
-        with suppress(OSError):  # a full disk may have room later: no marker
-            stored = worth > _MIN_SECONDS and self._write(key, rows, fitted, worth)
-            if not stored:
-                open(f"{self.directory}/{key}.skip", "wb").close()
-        return _Found(rows, stored, fitted)
-
-    def _read(self, key: str) -> _Found | None:
-        path = f"{self.directory}/{key}.item"
-        try:
-            file = open(path, "rb")  # noqa: SIM115 - kept for the fitted transformer
-        except OSError:
-            return None
-        try:
-            with suppress(OSError):  # just evicted
-                os.utime(path)
-            return _Found(pickle.load(file), True, file=file)
-        except Exception:  # damaged, or of a class that is unknown here: a miss
-            file.close()
-            return None
-
-    def _write(self, key: str, rows: Any, fitted: Any, worth: float) -> bool:
-        """Store an item if it fits, can be pickled, and is read faster than computed."""
-        temporary = f"{self.directory}/{key}-{os.getpid()}-{threading.get_ident()}.tmp"
-        try:
-            with open(temporary, "wb") as file:
-                for part in (rows, fitted):
-                    _Pickler(_capped(file, self.max_bytes), protocol=5).dump(part)
-            # Also proves that it can be read, while the original is still there.
-            with open(temporary, "rb") as file:
-                start = time.perf_counter()
-                pickle.load(file)
-                seconds = time.perf_counter() - start
-                pickle.load(file)
-            if _MIN_GAIN * seconds <= worth:
-                os.replace(temporary, f"{self.directory}/{key}.item")
-                self._evict()
-                return True
-        except OSError:
-            raise
-        except Exception:  # what cannot be pickled raises whatever its class likes to
-            pass
-        finally:
-            with suppress(OSError):
-                os.unlink(temporary)
-        return False
-
-    def _evict(self) -> None:
-        """Remove what was used least recently, down to the cap."""
-        items = []
-        for entry in os.scandir(self.directory):
-            if entry.name.endswith(".item"):
-                with suppress(OSError):
-                    status = entry.stat()
-                    items.append((status.st_mtime_ns, status.st_size, entry.path))
-        excess = sum(size for _, size, _ in items) - self.max_bytes
-        for _, size, path in sorted(items):
-            if excess <= 0:
-                break
-            with suppress(OSError):
-                os.unlink(path)
-            excess -= size
-
-    def _lock(self, key: str) -> bool:
-        """Take the lock of a key; True also if there are no locks here."""
-        path = f"{self.directory}/{key}.lock"
-        try:
-            os.symlink(_process_name(os.getpid()) or "", path)
-            return True
-        except FileExistsError:
-            with suppress(OSError):
-                owner = os.readlink(path)
-                if owner != _process_name(int(owner.partition("-")[0])):
-                    os.unlink(path)
-            return False
-        except (OSError, NotImplementedError):
-            return True
-
-    def _unlock(self, key: str) -> None:
-        with suppress(OSError):
-            if os.readlink(path := f"{self.directory}/{key}.lock") == _process_name(os.getpid()):
-                os.unlink(path)
-
-
-def _process_name(pid: int) -> str | None:
-    """Name a process by pid, start (pids come again) and host; None if it has ended."""
-    start, alive = "", pid == os.getpid()
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            state, *fields = file.read().rpartition(")")[2].split()
-        start, alive = fields[18], state not in "XZ"
-    except OSError:
-        # Not Linux. On Windows os.kill would end it: there, all others count as ended.
-        if not alive and os.name != "nt" and not os.path.exists("/proc/self/stat"):
-            with suppress(ProcessLookupError):
-                os.kill(pid, 0)
-                alive = True
-    return f"{pid}-{start}-{socket.gethostname()}" if alive else None
-
-
-def _digest(content: Any) -> str | None:
-    """Return a digest of the pickled content; None if it cannot be pickled."""
-    for pickler in (pickle.Pickler, cloudpickle.Pickler):
-        digest = hashlib.blake2b(digest_size=16)
-        with suppress(Exception):  # a user's class may raise anything here
-            pickler(SimpleNamespace(write=digest.update), protocol=5).dump(content)
-            return digest.hexdigest()
-    return None
-
-
-def _capped(file: BinaryIO, max_bytes: int) -> Any:
-    """Return what pickle can write to, up to a size."""
-
-    def write(data: Any) -> int:
-        if file.tell() + memoryview(data).nbytes > max_bytes:
-            raise ValueError("larger than the cap")
-        return file.write(data)
-
-    return SimpleNamespace(write=write)
-
-
-class _Pickler(cloudpickle.Pickler):
-    """Keeps the strides of arrays, also inside objects: SVD leaves gaps, pickle closes them."""
-
-    def reducer_override(self, obj: Any) -> Any:
-        has_gaps = type(obj) is np.ndarray and not (obj.flags.forc or obj.dtype.hasobject)
-        if has_gaps or isinstance(obj, np.memmap):
-            return _with_strides, (np.ascontiguousarray(obj), obj.strides)
-        return super().reducer_override(obj)
-
-
-def _with_strides(dense: np.ndarray, strides: tuple[int, ...]) -> np.ndarray:
-    ends = [(n - 1) * stride for n, stride in zip(dense.shape, strides, strict=True)]
-    first = -sum(end for end in ends if end < 0)
-    buffer = np.empty(sum(map(abs, ends)) + dense.itemsize, np.uint8)
-    array: np.ndarray = np.ndarray(dense.shape, dense.dtype, buffer, first, strides)
-    array[...] = dense
-    return array

@@ -58,7 +58,7 @@ class _Opened:
         except Exception:
             return pickle.dumps(("failed", (path, traceback.format_exc())))
         self._nested = nested
-        warnings.filters[:] = filters
+        warnings.filters[:] = filters  # type: ignore[index]
         with warnings.catch_warnings():
             pass  # entering tells the interpreter that the filters have changed
         # What was imported stays: the collector need not walk it again and again.

@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
+from sklearn.utils.parallel import Parallel, delayed
+from threadpoolctl import threadpool_info
 
 ROWS = np.random.default_rng(0).normal(size=(30, 3))
 LABELS = np.arange(30) % 2
@@ -86,10 +89,30 @@ class Both:
 class Raise:
     """Raise an exception."""
 
-    error: BaseException
+    error_class: type[BaseException]
+    arguments: tuple[Any, ...] = ()
 
     def __call__(self, model):
-        raise self.error
+        raise self.error_class(*self.arguments)
+
+
+@dataclass(frozen=True)
+class LoadsOnlyIn:
+    """Nothing to do; cannot be unpickled in another process."""
+
+    pid: int
+
+    def __call__(self, model):
+        pass
+
+    def __reduce__(self):
+        return _load_only_in, (self.pid,)
+
+
+def _load_only_in(pid):
+    if os.getpid() != pid:
+        raise ImportError("only at home")
+    return LoadsOnlyIn(pid)
 
 
 def jitter(model):
@@ -105,6 +128,27 @@ def die(model):
 def warn(model):
     """Warn."""
     warnings.warn("the fit warns", UserWarning, stacklevel=2)
+
+
+def blas_threads(model, X, y):
+    """Score by the number of threads that BLAS would use."""
+    return max(info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas")
+
+
+def openmp_threads(model, X, y):
+    """Score by the number of threads that scikit-learn's OpenMP loops would use."""
+    return _openmp_effective_n_threads()
+
+
+def count_processes(model):
+    """A fit that is itself parallel."""
+    pids = Parallel(n_jobs=2)(delayed(os.getpid)() for _ in range(4))
+    model.n_processes_ = len({*pids, os.getpid()})
+
+
+def n_processes(model, X, y):
+    """Score by what `count_processes` has counted."""
+    return model.n_processes_
 
 
 def times_aside(results):

@@ -13,11 +13,11 @@ from optunasearch.exceptions import PicklingSearchError, WorkerDiedError
 from optunasearch.execution._processes import ProcessExecutor
 from optunasearch.execution._records import TaskDone, TaskLost, TaskRaised, TrialTask
 from optunasearch.execution._slots import warm_slots
-from tests.execution.estimators import At, Both, Note, Raise, Sleep, die, eventually
+from tests.execution.estimators import At, Both, LoadsOnlyIn, Note, Raise, Sleep, die, eventually
 
 
 @pytest.fixture
-def make_executor(no_slots):
+def make_executor():
     """Return a function that makes an executor, closed at the end of the test."""
     executors = []
 
@@ -28,11 +28,11 @@ def make_executor(no_slots):
 
     yield make
     for executor in executors:
-        executor.close(abort=True)
+        executor.close(abort=False)
 
 
 @pytest.fixture
-def warm(make_executor, make_context):
+def warm(no_slots, make_executor, make_context):
     """Return a function that leaves a number of idle workers."""
 
     def warm_up(number):
@@ -57,7 +57,7 @@ def wait_for_workers(executor, number):
 def outcome(executor):
     """Wait for the next thing that happens to a task."""
     outcomes = []
-    assert eventually(lambda: outcomes.extend(executor.wait(0.1)) or outcomes, 60)
+    assert eventually(lambda: outcomes.extend(executor.wait(0.1)) or outcomes, 30)
     (only,) = outcomes
     return only
 
@@ -70,9 +70,8 @@ def notes(path):
     return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def test_short_searches_start_no_worker(make_executor, make_context):
+def test_short_searches_start_no_worker(no_slots, make_executor, make_context):
     executor = make_executor(make_context())
-    executor.expect(None)
     for x in range(5):
         executor.submit(task_at(x))
         assert isinstance(outcome(executor), TaskDone)
@@ -82,7 +81,7 @@ def test_short_searches_start_no_worker(make_executor, make_context):
 
 
 def test_long_searches_start_workers_and_the_thread_retires(
-    make_executor, make_context, tmp_path
+    no_slots, make_executor, make_context, tmp_path
 ):
     executor = make_executor(make_context(Note(str(tmp_path / "notes"))))
     executor.submit(task_at(0))
@@ -94,7 +93,9 @@ def test_long_searches_start_workers_and_the_thread_retires(
     for x in (1, 2):
         executor.submit(task_at(x))
     assert not executor.has_room
-    pids = {int(pid) for pid, _ in ([outcome(executor) for _ in "12"], notes(tmp_path / "notes"))[1]}
+    done = []
+    assert eventually(lambda: done.extend(executor.wait(0.1)) or len(done) == 2)
+    pids = {int(pid) for pid, _ in notes(tmp_path / "notes")}
     assert os.getpid() in pids
     assert pids - {os.getpid()} <= {slot.process.pid for slot in executor._slots}
 
@@ -157,8 +158,10 @@ def test_a_killed_task_leaves_the_other_alone(make_executor, make_context):
 
 
 @pytest.mark.parametrize("isolate", [False, True])
-def test_what_a_task_raises_is_an_outcome(make_executor, make_context, isolate):
-    context = make_context(Raise(ZeroDivisionError("1/0")), error_score="raise")
+def test_what_a_task_raises_is_an_outcome(request, make_executor, make_context, isolate):
+    if not isolate:
+        request.getfixturevalue("no_slots")
+    context = make_context(Raise(ZeroDivisionError, ("1/0",)), error_score="raise")
     executor = make_executor(context, isolate=isolate)
     if isolate:
         wait_for_workers(executor, 2)
@@ -168,10 +171,12 @@ def test_what_a_task_raises_is_an_outcome(make_executor, make_context, isolate):
     assert isinstance(raised.error, ZeroDivisionError)
 
 
-@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()], ids=repr)
+@pytest.mark.parametrize("error_class", [SystemExit, KeyboardInterrupt])
 @pytest.mark.parametrize("isolate", [False, True])
-def test_a_fit_that_exits_is_an_outcome_too(make_executor, make_context, isolate, error):
-    executor = make_executor(make_context(Raise(error)), isolate=isolate)
+def test_a_fit_that_exits_is_an_outcome_too(
+    no_slots, make_executor, make_context, isolate, error_class
+):
+    executor = make_executor(make_context(Raise(error_class)), isolate=isolate)
     if isolate:
         wait_for_workers(executor, 2)
     executor.submit(task_at(1))
@@ -211,20 +216,6 @@ def test_a_context_that_workers_cannot_load_is_an_error_that_says_so(
         wait_for_workers(executor, 2)
 
 
-class LoadsOnlyIn:
-    def __init__(self, pid):
-        self.pid = pid
-
-    def __reduce__(self):
-        return load_only_in, (self.pid,)
-
-
-def load_only_in(pid):
-    if os.getpid() != pid:
-        raise ImportError("only at home")
-    return LoadsOnlyIn(pid)
-
-
 @pytest.mark.parametrize("abort", [False, True])
 def test_closing_frees_everything(make_executor, make_context, abort):
     executor = make_executor(make_context(), isolate=True)
@@ -245,7 +236,7 @@ def test_a_search_takes_the_workers_of_the_one_before(warm, make_executor, make_
     assert second._slots == []
 
 
-def test_workers_given_back_while_starting_serve_the_next_search(make_executor, make_context):
+def test_workers_given_back_while_starting_serve_the_next_search(no_slots, make_executor, make_context):
     make_executor(make_context(), isolate=True).close(abort=False)
     executor = make_executor(make_context(), isolate=True)
     wait_for_workers(executor, 2)

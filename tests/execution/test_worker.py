@@ -71,7 +71,7 @@ def test_a_context_that_is_gone_is_reported(tmp_path):
 
 
 def test_what_a_fit_raises_comes_back_with_its_notes(opened, make_context):
-    action = At((4,), Raise(ZeroDivisionError("1/0")))
+    action = At((4,), Raise(ZeroDivisionError, ("1/0",)))
     worker, _ = opened(make_context(action, error_score="raise"))
     kind, error = run(worker, task_at(4, (1,)))
     assert kind == "raised"
@@ -103,21 +103,25 @@ class RefusingError(Exception):
 
 def test_an_error_class_of_the_users_script_keeps_its_type(opened, make_context):
     error_class = make_error_class()
-    worker, _ = opened(make_context(Raise(error_class("boom")), error_score="raise"))
+    worker, _ = opened(make_context(Raise(error_class, ("boom",)), error_score="raise"))
     _, error = run(worker, task_at(4))
     assert type(error) is error_class
     assert str(error) == "boom"
 
 
-@pytest.mark.parametrize("error", [PickyError("not", "loadable"), RefusingError("refused")])
-def test_an_error_that_cannot_travel_is_told_in_words(error, opened, make_context):
-    worker, _ = opened(make_context(error_score="raise"))
-    worker._context.estimator.action = Raise(error)
+@pytest.mark.parametrize(
+    ("error_class", "arguments"),
+    [(PickyError, ("not", "loadable")), (RefusingError, ("refused",))],
+)
+def test_an_error_that_cannot_travel_is_told_in_words(
+    error_class, arguments, opened, make_context
+):
+    worker, _ = opened(make_context(Raise(error_class, arguments), error_score="raise"))
     kind, told = run(worker, task_at(4, (1,)))
     assert kind == "raised"
     text = "".join([str(told), *getattr(told, "__notes__", [])])
-    assert type(error).__name__ in text
-    assert str(error) in text
+    assert error_class.__name__ in text
+    assert " ".join(arguments) in text
     assert "trial 3, fold 1, parameters {'x': 4}" in text
 
 

@@ -220,6 +220,7 @@ print(ours.cv_results_[name].tolist() == theirs.cv_results_[name].tolist())
 """
 
 
+@pytest.mark.slow
 def test_tensors_stay_tensors_with_array_api_dispatch():
     pytest.importorskip("torch", reason="needs torch")
     # SciPy reads the variable at its import.

@@ -22,6 +22,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
+from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
@@ -74,7 +75,8 @@ def test_a_missing_method_is_explained_as_by_gridsearchcv(classification, refit,
         try:
             getattr(search, name)
         except AttributeError as error:
-            messages.append([str(error).replace(kind.__name__, "Search"), str(error.__cause__)])
+            texts = [str(error), str(error.__cause__)]
+            messages.append([text.replace(kind.__name__, "Search") for text in texts])
         else:
             messages.append(None)
     assert messages[0] == messages[1]
@@ -117,7 +119,8 @@ def test_estimator_types():
 @pytest.fixture
 def make_search():
     def make(kind, **arguments):
-        return kind(LogisticRegression(), GRID, cv=2, **arguments)
+        tree = DecisionTreeClassifier(random_state=0)
+        return kind(tree, {"max_depth": [1, 3]}, cv=2, **arguments)
 
     return make
 
@@ -143,11 +146,12 @@ def test_inside_another_estimator_it_does_as_gridsearchcv(classification, make_s
 
 def test_parameters_are_reached_from_outside(classification, make_search):
     pipeline = Pipeline([("scale", StandardScaler()), ("search", make_search(OptunaSearchCV))])
-    outer = OptunaSearchCV(pipeline, {"search__estimator__fit_intercept": [True, False]}, cv=2)
+    outer = OptunaSearchCV(pipeline, {"search__estimator__criterion": ["gini", "entropy"]}, cv=2)
     outer.fit(*classification)
     inner = outer.best_estimator_.named_steps["search"]
-    assert inner.estimator.fit_intercept == inner.best_estimator_.fit_intercept
-    assert inner.best_params_["C"] in GRID["C"]
+    chosen = outer.best_params_["search__estimator__criterion"]
+    assert inner.best_estimator_.criterion == inner.estimator.criterion == chosen
+    assert inner.best_params_["max_depth"] in (1, 3)
 
 
 def test_an_outer_cross_validation_is_stratified(classification, make_search):
@@ -180,7 +184,7 @@ def test_a_search_of_a_search(classification, make_search):
 
 def test_features_are_eliminated_by_a_search(classification, make_search):
     X, y = classification
-    getter = "best_estimator_.coef_"
+    getter = "best_estimator_.feature_importances_"
     ours, theirs = (
         RFE(make_search(kind), n_features_to_select=2, importance_getter=getter).fit(X, y)
         for kind in (OptunaSearchCV, GridSearchCV)

@@ -23,7 +23,7 @@ def make_search(**arguments):
 
 
 def test_init_stores_its_arguments_and_nothing_else():
-    names = [name for name in inspect.signature(OptunaSearchCV).parameters]
+    names = list(inspect.signature(OptunaSearchCV).parameters)
     given = {name: object() for name in names}
     assert vars(OptunaSearchCV(**given)) == given
     assert names[:2] == ["estimator", "param_distributions"]
@@ -89,8 +89,9 @@ def test_an_unfitted_search_survives(classification, tmp_path, round_trip):
     search = make_search(sampler=TPESampler(seed=3), n_trials=4)
     copied = round_trip(search, tmp_path)
     assert repr(copied.get_params(deep=False)["param_distributions"]) == "{'C': [0.1, 1.0]}"
-    assert copied.fit(*classification).cv_results_["params"] == (
-        search.fit(*classification).cv_results_["params"]
+    assert (
+        copied.fit(*classification).cv_results_["params"]
+        == (search.fit(*classification).cv_results_["params"])
     )
 
 

@@ -114,7 +114,7 @@ def test_a_splitter_that_miscounts_is_an_error(classification, n_fits):
             return 3
 
     search = OptunaSearchCV(CountedNB(), {"var_smoothing": [1e-9]}, cv=Miscounting(2))
-    with pytest.raises(ValueError, match="inconsistent results. Expected 3 splits, got 2"):
+    with pytest.raises(ValueError, match=r"inconsistent results\. Expected 3 splits, got 2"):
         search.fit(*classification)
     assert n_fits() == 0
 

@@ -1,0 +1,210 @@
+"""The trials of one fit: what a search's parameters come to, set up and run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from optuna.samplers import BaseSampler
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_random_state
+
+from optunasearch._callback_tree import CallbackTree
+from optunasearch._ledger import Ledger
+from optunasearch._observer import SearchObserver
+from optunasearch._optuna import SearchStudy
+from optunasearch._progress import Progress
+from optunasearch._samplers import (
+    DEFAULT_N_TRIALS,
+    GridProposer,
+    SamplerProposer,
+    default_lag,
+    initial_points,
+    is_enumerated,
+    make_sampler,
+)
+from optunasearch._scoring import ScoringPlan
+from optunasearch.exceptions import OptunaSearchError
+from optunasearch.execution._context_file import SearchFolder
+from optunasearch.execution._driver import Driver, Limits
+from optunasearch.execution._executors import choose_backend, make_executor
+from optunasearch.execution._fold import FoldContext, error_scores
+from optunasearch.execution._records import FoldResult, TrialRecord
+from optunasearch.execution._reuse import TransformReuse
+from optunasearch.execution._schedule import Schedule
+from optunasearch.tracking import SearchEvent
+
+
+class TrialRun:
+    """The trials of one fit, ready to run.
+
+    Parameters
+    ----------
+    search : OptunaSearchCV
+        Its parameters are read, nothing is set.
+    context : FoldContext
+    plan : ScoringPlan
+    tree : CallbackTree
+
+    Attributes
+    ----------
+    study : SearchStudy
+        The public study.
+    records : list of TrialRecord
+        By number; all trials that were asked, finished or not.
+    """
+
+    def __init__(
+        self, search: Any, context: FoldContext, plan: ScoringPlan, tree: CallbackTree
+    ) -> None:
+        self._search = search
+        self._context = context
+        self._plan = plan
+        self._tree = tree
+        self._n_splits = len(context.splits)
+        self._enumerated = is_enumerated(search.sampler, context.space, search.n_trials)
+        self._n_trials = self._budget()
+        self._backend = choose_backend(search.n_jobs, search.trial_timeout)
+        lag = default_lag(self._backend.n_jobs, search.sampler, enumerated=self._enumerated)
+        self._schedule = Schedule(
+            self._proposer(),
+            n_trials=self._n_trials,
+            n_splits=self._n_splits,
+            lag=search.max_pending or lag,
+            reuse_duplicates=search.reuse_duplicates,
+            failed_fold=self._failed_fold,
+        )
+        self._ledger = Ledger(context.space, plan, plan.known_objectives)
+
+    @property
+    def study(self) -> SearchStudy:
+        """The public study."""
+        return self._ledger.study
+
+    @property
+    def records(self) -> list[TrialRecord]:
+        """All trials that were asked."""
+        return self._schedule.records
+
+    @property
+    def start_event(self) -> SearchEvent:
+        """What trackers are told at the start."""
+        return SearchEvent(
+            self._search, self.study, self._n_trials, self._n_splits, self._plan.objectives
+        )
+
+    def run(self) -> None:
+        """Evaluate the trials; on Ctrl-C pass on what has finished, then raise."""
+        search, isolate = self._search, self._search.trial_timeout is not None
+        progress = Progress(search.verbose, self._n_trials, self._n_splits, self._context.space)
+        with (
+            self._reusing_transforms(),
+            self._tree.searching(self._n_trials, self._n_splits),
+        ):
+            executor = make_executor(self._context, self._backend, isolate=isolate)
+            driver = Driver(
+                self._schedule,
+                executor,
+                self._observer(progress),
+                Limits(search.timeout, search.trial_timeout),
+                single_folds=self._tree.is_active,
+            )
+            is_complete = False
+            try:
+                driver.run()
+                is_complete = not driver.timed_out
+            except KeyboardInterrupt:
+                executor.close(abort=True)
+                driver.tell_what_finished()
+                raise
+            finally:
+                progress.close()
+                executor.close(abort=not is_complete)
+            driver.tell_what_finished()
+
+    def _budget(self) -> int:
+        """Return the number of trials."""
+        n_trials, n_points = self._search.n_trials, self._context.space.n_points
+        if n_trials is None and self._enumerated and n_points is not None:
+            return n_points
+        return DEFAULT_N_TRIALS if n_trials is None else n_trials
+
+    def _proposer(self) -> GridProposer | SamplerProposer:
+        """Return where trials come from: an enumeration or a sampler."""
+        search, space = self._search, self._context.space
+        points = initial_points(
+            search.initial_params, space, search.estimator, enumerated=self._enumerated
+        )
+        if self._enumerated:
+            return GridProposer(space, points)
+        if search.initial_params == "estimator" and not points and search.verbose > 0:
+            print(
+                "OptunaSearchCV: the estimator's own parameters are not a point of "
+                "param_distributions; they are not tried first."
+            )
+        objectives = self._plan.known_objectives
+        return SamplerProposer(
+            space,
+            make_sampler(search.sampler, space, len(objectives)),
+            objectives=objectives,
+            values_of=self._plan.values,
+            initial_points=points,
+            seed=self._seed(),
+        )
+
+    def _seed(self) -> int | None:
+        """Return the seed of every ask; None leaves a given sampler its own."""
+        search = self._search
+        if search.random_state is None and isinstance(search.sampler, BaseSampler):
+            return None
+        return int(check_random_state(search.random_state).randint(np.iinfo(np.int32).max))
+
+    def _observer(self, progress: Progress) -> SearchObserver:
+        return SearchObserver(
+            space=self._context.space,
+            plan=self._plan,
+            ledger=self._ledger,
+            tree=self._tree,
+            progress=progress,
+            callbacks=self._search.callbacks or (),
+            patience=self._search.patience,
+        )
+
+    def _failed_fold(self, fold: int, error: OptunaSearchError) -> FoldResult:
+        """Return the result of a fold that the search itself gave up."""
+        context = self._context
+        if context.error_score == "raise":
+            raise error
+        scores = error_scores(context.scorer, context.error_score)
+        return FoldResult(
+            fold,
+            scores,
+            scores if context.return_train_score else None,
+            fit_time=0.0,
+            score_time=0.0,
+            n_test_samples=len(context.splits[fold][1]),
+            fit_error=f"{type(error).__name__}: {error}",
+        )
+
+    @contextmanager
+    def _reusing_transforms(self) -> Iterator[None]:
+        """Let folds share the fitted leading steps of a pipeline."""
+        context = self._context
+        # Callbacks would not see the fits that are saved.
+        if not (
+            self._search.reuse_transforms
+            and isinstance(context.estimator, Pipeline)
+            and context.estimator.memory is None
+            and not self._tree.is_active
+        ):
+            yield
+            return
+        folder = SearchFolder()
+        try:
+            varying = context.space.continuous_parameters()
+            context.reuse = TransformReuse(folder.path, varying=varying)
+            yield
+        finally:
+            folder.remove()

@@ -68,7 +68,7 @@ def bare(forest, X, y, cv, n_trials, n_jobs, setting):
 def main():
     side, n_trials, n_jobs, *setting = sys.argv[1:]
     X, y = load_digits(return_X_y=True)
-    forest = RandomForestClassifier(n_estimators=20, random_state=0)
+    forest = RandomForestClassifier(n_estimators=10, random_state=0)
     cv = StratifiedKFold(5)
     {"ours": ours, "theirs": theirs, "bare": bare}[side](
         forest, X, y, cv, int(n_trials), int(n_jobs), *(setting or [None])

@@ -44,7 +44,7 @@ def search(estimator: LogNormalClassifier, sampler: str, n_trials: int, n_jobs: 
         n_jobs=n_jobs,
         refit=False,
         random_state=0,
-        max_pending=4 if sampler != "random" else None,
+        max_pending=3 if sampler != "random" else None,
     ).fit(X, y)
     return fitted.cv_results_["params"]
 

@@ -37,7 +37,8 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "plot_gallery": "True",
     "abort_on_example_error": True,
-    "min_reported_time": 0,
+    # Its table would load scripts from elsewhere.
+    "write_computation_times": False,
     "show_memory": False,
     "remove_config_comments": True,
     "within_subsection_order": "ExampleTitleSortKey",

@@ -47,7 +47,7 @@ print(f"untuned forest, CV accuracy {scores.mean():.4f}")
 # ``cv_results_``. There are 18 points, so 90 forests.
 
 grid = {
-    "n_estimators": [50, 100, 200],
+    "n_estimators": [25, 50, 100],
     "max_depth": [5, 10, None],
     "max_features": ["sqrt", 0.25],
 }
@@ -76,7 +76,7 @@ print("best parameters:", exhaustive.best_params_)
 # untuned forest as one of its candidates; whatever it finds says nothing about TPE.
 
 ranges = {
-    "n_estimators": IntDistribution(50, 200),
+    "n_estimators": IntDistribution(25, 100),
     "max_depth": [5, 10, 15, 20, None],
     "max_features": ["sqrt", "log2", 0.25],
     "min_samples_leaf": IntDistribution(1, 5),
@@ -91,7 +91,7 @@ print(f"TPE: {short.n_trials_} trials in {short_seconds:.1f} s")
 # Fifty trials of TPE
 # -------------------
 #
-# From the eleventh trial on, TPE proposes candidates near those that scored well.
+# After its start-up TPE proposes candidates near those that scored well.
 
 long, long_seconds = timed_fit(
     OptunaSearchCV(forest, ranges, n_trials=50, sampler="tpe", cv=cv, random_state=0, n_jobs=2)

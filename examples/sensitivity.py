@@ -57,7 +57,7 @@ model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
 
 def space(trial):
     """Return regularisation and class weights of one candidate."""
-    weight = trial.suggest_float("weight", 0.02, 50, log=True)
+    weight = trial.suggest_float("weight", 0.1, 10, log=True)
     return {
         "logisticregression__C": trial.suggest_float("C", 1e-3, 1e2, log=True),
         "logisticregression__class_weight": {MALIGNANT: weight, 1 - MALIGNANT: 1.0},
@@ -125,7 +125,12 @@ axes.scatter(
 )
 axes.scatter(front["mean_test_specificity"], front["mean_test_sensitivity"], label="Pareto front")
 axes.axhline(0.97, linestyle=":", color="black", label="required above")
-axes.set(xlabel="specificity, mean of the folds", ylabel="sensitivity, mean of the folds")
+axes.set(
+    xlabel="specificity, mean of the folds",
+    ylabel="sensitivity, mean of the folds",
+    xlim=(0.8, 1.005),
+    ylim=(0.8, 1.005),
+)
 axes.legend()
 plt.show()
 

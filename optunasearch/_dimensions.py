@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 import numbers
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -323,8 +324,9 @@ def _choices(values: tuple[Any, ...]) -> list[Any]:
         return plain
     labels = [_label(value) for value in plain]
     numbered = [f"{label} [{position}]" for position, label in enumerate(labels)]
+    counts = Counter(labels)
     mixed = [
-        label if labels.count(label) == 1 else own_number
+        label if counts[label] == 1 else own_number
         for label, own_number in zip(labels, numbered, strict=True)
     ]
     return mixed if len(set(mixed)) == len(mixed) else numbered

@@ -45,6 +45,21 @@ def _cmaes(space: SearchSpace) -> BaseSampler:
     return CmaEsSampler(warn_independent_sampling=False)
 
 
+def _bruteforce(space: SearchSpace) -> BaseSampler:
+    if isinstance(space, DeclaredSpace):
+        _check_finite("bruteforce", space)
+    return BruteForceSampler()
+
+
+def _check_finite(sampler: str, space: DeclaredSpace) -> None:
+    if space.n_points is None:
+        raise ValueError(
+            f"sampler={sampler!r} needs a finite number of values for every parameter; "
+            f"continuous are {sorted(space.continuous_parameters())}. Give them a "
+            "list of values or a step, or use another sampler."
+        )
+
+
 _SAMPLERS: dict[str, Callable[[SearchSpace], BaseSampler]] = {
     "tpe": _tpe,
     "random": lambda space: RandomSampler(),
@@ -55,7 +70,7 @@ _SAMPLERS: dict[str, Callable[[SearchSpace], BaseSampler]] = {
     ),
     "nsga2": lambda space: NSGAIISampler(),
     "nsga3": lambda space: NSGAIIISampler(),
-    "bruteforce": lambda space: BruteForceSampler(),
+    "bruteforce": _bruteforce,
 }
 SAMPLER_NAMES = frozenset(_SAMPLERS) | {"grid"}
 _SINGLE_OBJECTIVE = frozenset({"cmaes"})
@@ -106,13 +121,7 @@ class GridProposer:
                 "sampler='grid' needs distributions that can be enumerated; a callable "
                 "param_distributions cannot. Give a dict of lists, or another sampler."
             )
-        if space.n_points is None:
-            raise ValueError(
-                "sampler='grid' needs a finite number of values for every parameter; "
-                f"continuous are {sorted(space.continuous_parameters())}. Give them a "
-                "list of values or a step, or use another sampler."
-            )
-        self.exhausted = False
+        _check_finite("grid", space)
         self._points = self._in_order(space.points(), initial_points)
 
     def propose(self, number: int) -> Point | None:
@@ -127,11 +136,7 @@ class GridProposer:
         first = {point.key: point for point in initial}
         yield from first.values()
         visited = set(first)
-        for point in points:
-            if point.key in visited:
-                visited.discard(point.key)  # a value listed twice is visited twice
-            else:
-                yield point
+        yield from (point for point in points if point.key not in visited)
 
 
 class SamplerProposer:

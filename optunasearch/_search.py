@@ -216,18 +216,6 @@ class OptunaSearchCV(BaseSearchCV):
     >>> search = OptunaSearchCV(SVC(), {"C": [0.1, 1, 10]}).fit(X, y)
     >>> search.cv_results_["params"]
     [{'C': 0.1}, {'C': 1}, {'C': 10}]
-
-    A loss is maximised with the sign changed:
-
-    >>> from sklearn.datasets import load_diabetes
-    >>> from sklearn.linear_model import Ridge
-    >>> X, y = load_diabetes(return_X_y=True)
-    >>> space = {"alpha": FloatDistribution(1e-3, 1e2, log=True)}
-    >>> search = OptunaSearchCV(
-    ...     Ridge(), space, n_trials=10, scoring="neg_mean_squared_error", random_state=0
-    ... ).fit(X, y)
-    >>> bool(search.study_.best_value == search.best_score_ < 0)
-    True
     """
 
     _parameter_constraints: dict[str, Any] = {
@@ -430,7 +418,8 @@ class OptunaSearchCV(BaseSearchCV):
         self.multimetric_ = isinstance(plan.public_scorer, dict)
         metric = refit_metric(self, plan)
         first_scores = outputs[0]["test_scores"]
-        if callable(self.scoring) and not plan.constraints and isinstance(first_scores, dict):
+        is_extended = bool(self.objectives or self.constraints)
+        if callable(self.scoring) and not is_extended and isinstance(first_scores, dict):
             self.multimetric_ = True
             self._check_refit_for_multimetric(first_scores)
             metric = self.refit

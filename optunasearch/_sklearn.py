@@ -8,27 +8,24 @@ import copy
 from sklearn.base import _fit_context
 from sklearn.callback import CallbackContext
 from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer
-from sklearn.model_selection._search import BaseSearchCV, _check_refit
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import (
     _insert_error_scores,
     _score,
     _warn_or_raise_about_fit_failures,
 )
 from sklearn.utils._array_api import device, get_namespace
-from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 
 __all__ = [
     "BaseSearchCV",
-    "HasMethods",
     "Interval",
-    "Options",
     "StrOptions",
     "_BaseScorer",
     "_MultimetricScorer",
     "_check_method_params",
-    "_check_refit",
     "_fit_context",
     "_insert_error_scores",
     "_num_samples",

@@ -175,15 +175,15 @@ def tell(*outcomes):
 
 
 def test_a_failed_trial_is_told_as_the_worst_so_far():
-    seen = tell(([np.nan], {}), ([2.0], {}), ([1.0], {}), ([np.nan], {}), ([-np.inf], {}))
+    seen = tell(([np.nan], {}), ([1.0], {}), ([2.0], {}), ([np.nan], {}), ([-np.inf], {}))
     assert [trial.state for trial in seen] == [TrialState.FAIL] + [TrialState.COMPLETE] * 4
-    assert [trial.value for trial in seen[1:]] == [2.0, 1.0, 1.0, 1.0]
+    assert [trial.value for trial in seen[1:]] == [1.0, 2.0, 1.0, 1.0]
 
 
 def test_a_failed_trial_is_told_the_worst_violation_so_far():
-    seen = tell(([2.0], {"b": -1.0}), ([1.0], {"b": 3.0}), ([np.nan], {"b": np.nan}))
-    assert [trial.value for trial in seen] == [2.0, 1.0, 1.0]
-    assert [trial.constraints for trial in seen] == [{"b": -1.0}, {"b": 3.0}, {"b": 3.0}]
+    seen = tell(([1.0], {"b": 3.0}), ([2.0], {"b": -1.0}), ([np.nan], {"b": np.nan}))
+    assert [trial.value for trial in seen] == [1.0, 2.0, 1.0]
+    assert [trial.constraints for trial in seen] == [{"b": 3.0}, {"b": -1.0}, {"b": 3.0}]
 
 
 # The grid
@@ -220,16 +220,30 @@ def test_the_default_is_not_enumerated_beyond_fifty_points():
     assert not is_enumerated(None, make_space({"max_depth": range(1, 52)}, TREE), None)
 
 
-@pytest.mark.parametrize(
-    ("space", "message"),
-    [
-        (SPACE, re.escape("continuous are ['ccp_alpha', 'min_samples_split']. Give them a list")),
-        (lambda trial: {}, "a callable param_distributions cannot. Give a dict of lists"),
-    ],
-)
-def test_what_cannot_be_enumerated_is_refused_as_a_grid(space, message):
-    with pytest.raises(ValueError, match=message):
-        search(space, sampler="grid")
+def test_brute_force_ends_also_on_a_conditional_function():
+    def space(trial):
+        params = {"criterion": trial.suggest_categorical("criterion", ["gini", "entropy"])}
+        if params["criterion"] == "gini":
+            params["max_depth"] = trial.suggest_int("max_depth", 1, 3)
+        return params
+
+    visited = trials(space, sampler="bruteforce", n_trials=50, n_jobs=2)
+    assert sorted(map(str, visited)) == [
+        "{'criterion': 'entropy'}",
+        *(f"{{'criterion': 'gini', 'max_depth': {depth}}}" for depth in (1, 2, 3)),
+    ]
+
+
+@pytest.mark.parametrize("sampler", sorted(ENUMERATING))
+def test_a_continuous_space_cannot_be_enumerated(sampler):
+    message = re.escape("continuous are ['ccp_alpha', 'min_samples_split']. Give them a list")
+    with pytest.raises(ValueError, match=f"sampler='{sampler}' needs a finite .*{message}"):
+        search(sampler=sampler)
+
+
+def test_a_function_is_no_grid():
+    with pytest.raises(ValueError, match="a callable param_distributions cannot. Give a dict of"):
+        search(lambda trial: {}, sampler="grid")
 
 
 def test_an_initial_point_marks_its_grid_point_as_visited():

@@ -12,20 +12,11 @@ from optunasearch._scoring import ScoringPlan, mean_score
 from optunasearch._space import Point
 from optunasearch.execution._records import FoldResult, TrialRecord
 from optunasearch.metrics import sensitivity, specificity
+from tests.estimators import CountedTree
 
 X, Y = load_breast_cancer(return_X_y=True)
 X, Y = X[:150, :5], Y[:150]
 SPACE = {"max_depth": [1, 2, 3, 4]}
-
-
-class CountedTree(DecisionTreeClassifier):
-    """Counts the fits of all its clones."""
-
-    n_fits = 0
-
-    def fit(self, X, y, sample_weight=None):
-        type(self).n_fits += 1
-        return super().fit(X, y, sample_weight)
 
 
 def fit(**kwargs):
@@ -51,13 +42,14 @@ def two_scores(estimator, X, y):
 # Means and values
 
 
-def test_the_mean_is_that_of_cv_results_to_the_last_digit():
-    search = fit(objectives=["accuracy", "neg_log_loss"])
-    for name in ("accuracy", "neg_log_loss"):
-        means = search.cv_results_[f"mean_test_{name}"]
-        splits = [search.cv_results_[f"split{i}_test_{name}"] for i in range(3)]
-        records = [record(*({name: score} for score in row)) for row in zip(*splits, strict=True)]
-        assert [mean_score(r, name) for r in records] == means.tolist()
+@pytest.mark.parametrize("n_splits", [3, 10, 25])
+def test_the_mean_is_that_of_cv_results_to_the_last_digit(n_splits):
+    scores = np.random.default_rng(0).random((100, n_splits))
+    outputs = [{"fit_time": 0, "score_time": 0, "test_scores": s} for s in scores.ravel()]
+    search = OptunaSearchCV(CountedTree(), SPACE)
+    results = search._format_results([{}] * 100, n_splits, outputs)
+    means = [mean_score(record(*row), "score") for row in scores]
+    assert means == results["mean_test_score"].tolist()
 
 
 def test_a_missing_fold_score_makes_the_mean_nan():

@@ -87,7 +87,10 @@ class SearchFolder:
     """
 
     def __init__(self, nbytes: int | None = None) -> None:
-        self.path = tempfile.mkdtemp(prefix="optunasearch-", dir=_parent_folder(nbytes))
+        parent = _parent_folder(nbytes)
+        if parent is not None:
+            os.makedirs(parent, exist_ok=True)
+        self.path = tempfile.mkdtemp(prefix="optunasearch-", dir=parent)
         # loky's tracker removes the folder if this process is killed.
         resource_tracker.register(self.path, "folder")
 

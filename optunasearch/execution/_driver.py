@@ -169,6 +169,8 @@ class Driver:
     def _take(self, outcome: Outcome) -> None:
         task = outcome.task
         record = self._schedule.records[task.number]
+        if record.error is not None:
+            return  # given up meanwhile
         if isinstance(outcome, TaskDone):
             self._schedule.record(task, outcome.results)
             for result in outcome.results:

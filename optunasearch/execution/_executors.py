@@ -6,19 +6,20 @@ as for every estimator of scikit-learn.
 
 from __future__ import annotations
 
+import copy
 import queue
 import threading
 import time
 
 from joblib import parallel_config
 from sklearn.utils.parallel import Parallel, delayed
-from threadpoolctl import threadpool_limits
 
 from optunasearch._joblib import ActiveBackend, active_backend
 from optunasearch.execution._driver import Executor
 from optunasearch.execution._fold import FoldContext, evaluate
 from optunasearch.execution._processes import ProcessExecutor, run_task
 from optunasearch.execution._records import Outcome, TaskDone, TrialTask
+from optunasearch.execution._thread_limits import blas_limits, limit_openmp
 
 
 class InProcessExecutor:
@@ -69,7 +70,8 @@ class ThreadExecutor:
         self._tasks: queue.SimpleQueue[TrialTask | None] = queue.SimpleQueue()
         self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._running: dict[int, tuple[TrialTask, float]] = {}
-        self._limits = threadpool_limits(backend.inner_threads)
+        blas_limits.enter(backend.inner_threads)
+        self._is_open = True
         for _ in range(backend.n_jobs):
             threading.Thread(target=self._serve, daemon=True).start()
 
@@ -106,12 +108,15 @@ class ThreadExecutor:
 
     def close(self, *, abort: bool) -> None:
         """Let the threads end; a running fit ends by itself, its result is dropped."""
-        for _ in range(self._backend.n_jobs):
-            self._tasks.put(None)
-        self._limits.restore_original_limits()
+        if self._is_open:
+            self._is_open = False
+            blas_limits.leave(self._backend.inner_threads)
+            for _ in range(self._backend.n_jobs):
+                self._tasks.put(None)
 
     def _serve(self) -> None:
-        with parallel_config(**self._backend.nested):
+        limit_openmp(self._backend.inner_threads)
+        with parallel_config(**copy.deepcopy(self._backend.nested)):
             while (task := self._tasks.get()) is not None:
                 self._outcomes.put(run_task(task, self._context))
 

@@ -10,6 +10,7 @@ after a worker was lost: what killed a worker would kill the driver.
 
 from __future__ import annotations
 
+import copy
 import queue
 import sys
 import threading
@@ -21,7 +22,6 @@ from multiprocessing.connection import wait as wait_for_any
 from typing import Any
 
 from joblib import parallel_config
-from threadpoolctl import threadpool_limits
 
 from optunasearch._joblib import ActiveBackend, thread_environment
 from optunasearch.exceptions import PicklingSearchError, WorkerDiedError
@@ -35,6 +35,7 @@ from optunasearch.execution._records import (
     TrialTask,
 )
 from optunasearch.execution._slots import Slot, warm_slots
+from optunasearch.execution._thread_limits import blas_limits, limit_openmp
 
 # A worker is started only if more work than this is left (in seconds of fitting);
 # while nobody knows, once the first fold has taken a fifth of it.
@@ -122,9 +123,9 @@ class ProcessExecutor:
             seconds = START_SECONDS if waited > START_SECONDS / 5 else 0.0
         # The thread has a core of its own; it keeps that until the others are up.
         n_beside_thread = n_missing - 1 if self._local is not None else n_missing
-        if n_beside_thread and seconds >= START_SECONDS:
+        if n_beside_thread and seconds > START_SECONDS:
             self._start_slots(n_beside_thread)
-        elif seconds >= LAST_START_SECONDS and all(slot.is_ready for slot in self._slots):
+        elif seconds > LAST_START_SECONDS and all(slot.is_ready for slot in self._slots):
             self._start_slots(n_missing)
 
     def kill(self, task: TrialTask) -> None:
@@ -154,7 +155,8 @@ class ProcessExecutor:
 
     @property
     def _local_is_idle(self) -> bool:
-        return self._local is not None and self._local.task is None
+        local = self._local
+        return local is not None and local.task is None and not local.is_retiring
 
     def _idle_slot(self) -> Slot | None:
         return next((slot for slot in self._slots if slot.is_idle), None)
@@ -225,13 +227,14 @@ class ProcessExecutor:
         self._replace(slot)
         if self._local is not None:
             self._local.is_retiring = True
+            self._start_slots(self._n_jobs - len(self._slots))
         return [] if task is None else [TaskLost(task, reason)]
 
     def _retire_thread(self) -> None:
         local = self._local
-        if local is None or self._is_starting:
+        if local is None:
             return
-        if not local.is_retiring and all(slot.is_ready for slot in self._slots):
+        if not self._is_starting and all(slot.is_ready for slot in self._slots):
             local.is_retiring = True
         if local.is_retiring and local.task is None:
             local.stop()
@@ -250,6 +253,7 @@ class LocalThread:
         self._backend = backend
         self._tasks: queue.SimpleQueue[TrialTask | None] = queue.SimpleQueue()
         self._outcomes: deque[Outcome] = deque()
+        blas_limits.enter(backend.inner_threads)
         # A daemon, so that a long fit does not keep an interrupted script alive.
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -266,13 +270,12 @@ class LocalThread:
 
     def stop(self) -> None:
         """Let the thread end after what it is doing."""
+        blas_limits.leave(self._backend.inner_threads)
         self._tasks.put(None)
 
     def _serve(self) -> None:
-        with (
-            threadpool_limits(self._backend.inner_threads),
-            parallel_config(**self._backend.nested),
-        ):
+        limit_openmp(self._backend.inner_threads)
+        with parallel_config(**copy.deepcopy(self._backend.nested)):
             while (task := self._tasks.get()) is not None:
                 self._outcomes.append(run_task(task, self._context))
                 self._bell.send_bytes(b"1")
@@ -282,5 +285,5 @@ def run_task(task: TrialTask, context: FoldContext) -> Outcome:
     """Evaluate a task in this process."""
     try:
         return TaskDone(task, evaluate_in_context(task, context))
-    except Exception as error:
+    except BaseException as error:  # SystemExit too: a thread would just be gone
         return TaskRaised(task, error)

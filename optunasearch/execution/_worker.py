@@ -18,6 +18,7 @@ import warnings
 from multiprocessing.connection import Connection
 from typing import Any
 
+import cloudpickle
 from joblib import parallel_config
 
 # joblib's workers wait as long before they free their memory.
@@ -82,18 +83,21 @@ class _Opened:
     def close(self, payload: bytes | None = None) -> None:
         """Forget the context, and with it the search's data."""
         self._context = None
+        gc.unfreeze()
         gc.collect()
 
 
 def _pickled_error(error: Exception) -> bytes:
     """Pickle an exception with its notes; one that cannot be becomes its text."""
-    try:
-        pickled = pickle.dumps(("raised", error))
-        pickle.loads(pickled)
-    except Exception:
-        text = "".join(traceback.format_exception_only(error))
-        return pickle.dumps(("raised", RuntimeError(text)))
-    return pickled
+    for dumps in (pickle.dumps, cloudpickle.dumps):  # the latter for classes of a script
+        try:
+            pickled = dumps(("raised", error))
+            pickle.loads(pickled)
+        except Exception:  # whatever the exception's own class raises
+            continue
+        return pickled
+    text = "".join(traceback.format_exception_only(error))
+    return pickle.dumps(("raised", RuntimeError(text)))
 
 
 def _end_with_driver(lifeline: Connection) -> None:

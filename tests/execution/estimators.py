@@ -35,7 +35,7 @@ class Acting(BaseEstimator):
         return np.full(len(X), self.x)
 
     def score(self, X, y=None):
-        return self.mean_ + float(np.mean(X)) - (self.x - 0.3) ** 2
+        return self.mean_ + 2 * float(np.mean(X)) - (self.x - 0.3) ** 2
 
 
 @dataclass(frozen=True)

@@ -54,23 +54,29 @@ PARALLEL = ["threads", "processes", "isolated-2"]
 
 
 @pytest.fixture(autouse=True)
-def warm_workers():
+def warm_workers(request):
     """Have two idle workers, for "processes" and "isolated-2" alike."""
+    if "no_slots" in request.fixturenames:
+        return
     while sum(slot.process.is_alive() for slot in warm_slots._slots) < 2:
         search(Acting(action=Sleep(0.1)), "isolated-2", n_trials=8)
 
 
 def search(estimator, executor, **settings):
     backend, how = EXECUTORS[executor]
-    settings = {
-        "n_trials": 12,
-        "sampler": "tpe",
-        "random_state": 0,
-        "max_pending": 3,
-        "cv": 3,
-        "refit": False,
-        "n_jobs": 1,
-    } | how | settings
+    settings = (
+        {
+            "n_trials": 12,
+            "sampler": "tpe",
+            "random_state": 0,
+            "max_pending": 3,
+            "cv": 3,
+            "refit": False,
+            "n_jobs": 1,
+        }
+        | how
+        | settings
+    )
     space = settings.pop("space", {"x": [0, 1, 2, 3, 4, 5, 6, 7]})
     with joblib.parallel_config(backend) if backend else nullcontext():
         return OptunaSearchCV(estimator, space, **settings).fit(ROWS, LABELS)
@@ -155,6 +161,18 @@ def test_parallel_fits_share_the_cores(executor, library):
     assert set(found.cv_results_["mean_test_score"]) == {share}
 
 
+def limits():
+    return sorted((info["filepath"], info["num_threads"]) for info in threadpool_info())
+
+
+@pytest.mark.parametrize("library", [blas_threads, openmp_threads])
+@pytest.mark.parametrize("executor", PARALLEL)
+def test_parallel_fits_share_the_cores(executor, library):
+    found = search(Acting(), executor, scoring=library, n_trials=6)
+    share = max(joblib.cpu_count() // 2, 1)
+    assert set(found.cv_results_["mean_test_score"]) == {share}
+
+
 @pytest.mark.parametrize("library", [blas_threads, openmp_threads])
 def test_fits_beside_starting_workers_share_the_cores_too(no_slots, library):
     # A search with threads before it used to leave the limits in another hand.
@@ -164,7 +182,7 @@ def test_fits_beside_starting_workers_share_the_cores_too(no_slots, library):
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_thread_limits_are_as_before_afterwards(no_slots, executor):
+def test_thread_limits_are_as_before_afterwards(executor):
     before = limits()
     search(Acting(), executor, n_trials=3)
     assert limits() == before
@@ -172,15 +190,24 @@ def test_thread_limits_are_as_before_afterwards(no_slots, executor):
 
 def test_thread_limits_are_as_before_after_two_searches_at_once():
     before = limits()
-    short = threading.Thread(target=search, args=(Acting(action=jitter), "threads"))
-    long = threading.Thread(
-        target=search, args=(Acting(action=jitter), "threads"), kwargs={"n_trials": 60}
+    first_runs = threading.Event()
+    callbacks = [lambda study, trial: first_runs.set()]
+    first = threading.Thread(
+        target=search,
+        args=(Acting(action=Sleep(0.02)), "threads"),
+        kwargs={"callbacks": callbacks},
     )
-    short.start()
-    long.start()
-    short.join()
-    long.join()
+    first.start()
+    assert first_runs.wait(60)
+    search(Acting(action=Sleep(0.02)), "threads", n_trials=60)  # outlasts the first
+    first.join()
     assert limits() == before
+
+
+@pytest.mark.timeout(60)
+def test_parallel_fits_in_two_threads_keep_apart():
+    # A backend that both threads share used to lose tasks, and so wait for ever.
+    search(Acting(action=count_processes), "threads", n_trials=60, max_pending=8)
 
 
 @pytest.mark.parametrize("executor", PARALLEL)

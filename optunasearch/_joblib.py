@@ -68,16 +68,29 @@ def active_backend(n_jobs: int | None) -> ActiveBackend:
     kind = {"LokyBackend": "processes", "MultiprocessingBackend": "processes"}.get(name)
     if kind is None:
         kind = "threads" if isinstance(backend, ThreadingBackend) else "other"
-    inner_threads = getattr(backend, "inner_max_num_threads", None)
     return ActiveBackend(
         kind,
         name,
         n_jobs,
-        inner_threads or max(joblib.cpu_count() // n_jobs, 1),
+        _inner_threads(backend, n_jobs),
         {"backend": nested, "n_jobs": nested_n_jobs},
     )
 
 
 def thread_environment(inner_threads: int) -> dict[str, str]:
-    """Return the environment of a worker; what the user has set stays."""
-    return {name: os.environ.get(name, str(inner_threads)) for name in THREAD_LIMITS}
+    """Return what the environment of a worker says about threads."""
+    return dict.fromkeys(THREAD_LIMITS, str(inner_threads))
+
+
+def _inner_threads(backend: Any, n_jobs: int) -> int:
+    """Return how many threads a fit may use: one number, whoever evaluates it.
+
+    What the user has set counts: `inner_max_num_threads` of `parallel_config`, else
+    the least of the environment's limits and an even share of the cores.
+    """
+    explicit = getattr(backend, "inner_max_num_threads", None)
+    if explicit is not None:
+        return explicit
+    chosen = (os.environ.get(name, "") for name in THREAD_LIMITS)
+    share = max(joblib.cpu_count() // n_jobs, 1)
+    return min([share, *(int(n) for n in chosen if n.isdecimal() and int(n) > 0)])

@@ -150,7 +150,7 @@ class OptunaSearchCV(BaseSearchCV):
         Of `best_estimator_`, if it has them.
     n_features_in_ : int
         Of `best_estimator_`, if it has them.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Of `best_estimator_`, if it has them.
     study_ : optuna.Study
         What became of each trial. All plots of :mod:`optuna.visualization` take it.
@@ -343,8 +343,12 @@ class OptunaSearchCV(BaseSearchCV):
             error_score=self.error_score,
             caller=self if tree.is_active else None,
         )
+        run = TrialRun(self, context, plan, tree)
+        self._forget_results()
+        self.study_ = run.study
         try:
-            self._search(context, plan, tree)
+            self._notify("on_search_start", run.start_event)
+            self._search(run, space, plan)
             self._refit(context, tree)
         except BaseException as error:
             self._notify("on_failure", error)
@@ -386,19 +390,15 @@ class OptunaSearchCV(BaseSearchCV):
             )
         return splits
 
-    def _search(self, context: FoldContext, plan: ScoringPlan, tree: CallbackTree) -> None:
+    def _search(self, run: TrialRun, space: SearchSpace, plan: ScoringPlan) -> None:
         """Run the trials and store what came out."""
-        run = TrialRun(self, context, plan, tree)
-        self._forget_results()
-        self.study_ = run.study
-        self._notify("on_search_start", run.start_event)
         try:
             run.run()
         except KeyboardInterrupt:
             if any(record.is_finished for record in run.records):
-                self._store(run.records, context.space, plan)
+                self._store(run.records, space, plan)
             raise
-        self._store(run.records, context.space, plan)
+        self._store(run.records, space, plan)
 
     def _store(self, records: list[TrialRecord], space: SearchSpace, plan: ScoringPlan) -> None:
         """Turn the records into the fitted attributes, up to `best_params_`."""

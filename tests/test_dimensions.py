@@ -103,8 +103,10 @@ def test_numpy_values_are_stored_as_python_s_and_decoded_as_they_are():
 def test_a_value_of_python_s_is_found_among_numpy_s():
     assert make_dimension("C", np.logspace(-2, 2, 5)).encode(1.0) == 1.0
     assert make_dimension("C", np.arange(5)).encode(3) == 3
+    assert make_dimension("C", np.arange(5)).encode(3.0) == 3
+    assert make_dimension("C", [1, 1.0, True]).encode(1.0) == "1.0"
     with pytest.raises(ValueError, match="not among"):
-        make_dimension("C", np.arange(5)).encode(3.0)
+        make_dimension("C", np.arange(5)).encode(True)
 
 
 def test_choices_come_from_lists_tuples_ranges_arrays_and_optuna():

@@ -94,12 +94,24 @@ def test_what_is_nested_runs_as_joblib_would_run_it():
             assert [nested_kind()] == expected
 
 
-def test_a_worker_s_environment_leaves_what_the_user_has_set(monkeypatch):
+@pytest.mark.parametrize(
+    ("environment", "config", "expected"),
+    [
+        ({}, {}, max(joblib.cpu_count() // 2, 1)),
+        ({"OMP_NUM_THREADS": "64"}, {}, max(joblib.cpu_count() // 2, 1)),
+        ({"OMP_NUM_THREADS": "1"}, {}, 1),
+        ({"OMP_NUM_THREADS": "1"}, {"inner_max_num_threads": 3}, 3),
+    ],
+)
+def test_one_number_of_threads_for_whoever_evaluates(monkeypatch, environment, config, expected):
     for name in THREAD_LIMITS:
         monkeypatch.delenv(name, raising=False)
-    assert thread_environment(2) == dict.fromkeys(THREAD_LIMITS, "2")
-    monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    assert thread_environment(2)["OMP_NUM_THREADS"] == "5"
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with joblib.parallel_config("loky", **config):
+        inner_threads = active_backend(2).inner_threads
+    assert inner_threads == expected
+    assert thread_environment(inner_threads) == dict.fromkeys(THREAD_LIMITS, str(expected))
 
 
 def test_a_process_has_its_own_environment_and_the_attributes_of_a_slot():

@@ -90,7 +90,7 @@ class SearchFolder:
         parent = _parent_folder(nbytes)
         if parent is not None:
             os.makedirs(parent, exist_ok=True)
-        self.path = tempfile.mkdtemp(prefix="optunasearch-", dir=parent)
+        self.path = tempfile.mkdtemp(prefix=f"optunasearch-{os.getpid()}-", dir=parent)
         # loky's tracker removes the folder if this process is killed.
         resource_tracker.register(self.path, "folder")
 

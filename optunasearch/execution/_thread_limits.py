@@ -3,8 +3,9 @@
 BLAS libraries have one limit for the whole process, so searches that run at the
 same time share it: the smallest holds, and the last one out restores what was
 there. It is set from the thread that called `fit`: once the main thread has set it,
-OpenBLAS ignores all others (scipy-openblas 0.3.3x, seen, not documented). OpenMP has a limit for each thread that starts a parallel region, so each
-thread of ours sets its own, which ends with it.
+OpenBLAS ignores all others (seen with scipy-openblas 0.3, not documented). OpenMP
+has a limit for each thread that starts a parallel region, so each thread of ours
+sets its own, which ends with it.
 """
 
 from __future__ import annotations

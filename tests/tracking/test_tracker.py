@@ -202,11 +202,6 @@ def test_a_failing_refit_is_told():
     assert diary.names[-3:] == ["trial", "failure", "end"]
 
 
-def told(wrong):
-    reason = "fit reports failures before TrialRun has checked the sampler and initial_params"
-    return pytest.param(wrong, marks=pytest.mark.xfail(strict=True, reason=reason))
-
-
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -214,8 +209,8 @@ def told(wrong):
         {"objectives": ["no"]},
         {"cv": 1},
         {"n_trials": 0},
-        told({"space": {"ccp_alpha": FloatDistribution(0, 1)}, "sampler": "grid"}),
-        told({"initial_params": {"max_depth": 9}}),
+        {"space": {"ccp_alpha": FloatDistribution(0, 1)}, "sampler": "grid"},
+        {"initial_params": {"max_depth": 9}},
     ],
 )
 def test_a_search_that_does_not_start_is_not_told(wrong):

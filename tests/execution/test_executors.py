@@ -161,18 +161,6 @@ def test_parallel_fits_share_the_cores(executor, library):
     assert set(found.cv_results_["mean_test_score"]) == {share}
 
 
-def limits():
-    return sorted((info["filepath"], info["num_threads"]) for info in threadpool_info())
-
-
-@pytest.mark.parametrize("library", [blas_threads, openmp_threads])
-@pytest.mark.parametrize("executor", PARALLEL)
-def test_parallel_fits_share_the_cores(executor, library):
-    found = search(Acting(), executor, scoring=library, n_trials=6)
-    share = max(joblib.cpu_count() // 2, 1)
-    assert set(found.cv_results_["mean_test_score"]) == {share}
-
-
 @pytest.mark.parametrize("library", [blas_threads, openmp_threads])
 def test_fits_beside_starting_workers_share_the_cores_too(no_slots, library):
     # A search with threads before it used to leave the limits in another hand.

@@ -100,6 +100,18 @@ def test_long_searches_start_workers_and_the_thread_retires(
     assert pids - {os.getpid()} <= {slot.process.pid for slot in executor._slots}
 
 
+def test_a_long_first_fold_starts_workers(no_slots, make_executor, make_context):
+    executor = make_executor(make_context(At((0,), Sleep(5.0))))
+    executor.submit(task_at(0))
+
+    def has_started_one():
+        executor.expect(None)  # nobody knows how long folds take
+        executor.wait(0.05)
+        return len(executor._slots) == 1
+
+    assert eventually(has_started_one, 4.0)
+
+
 def test_with_isolation_nothing_runs_in_this_process(make_executor, make_context, tmp_path):
     executor = make_executor(make_context(Note(str(tmp_path / "notes"))), isolate=True)
     assert not executor.has_room

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import numbers
 import time
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -395,7 +396,7 @@ class OptunaSearchCV(BaseSearchCV):
         try:
             run.run()
         except KeyboardInterrupt:
-            if any(record.is_finished for record in run.records):
+            with suppress(Exception):  # nothing may hide the interrupt
                 self._store(run.records, space, plan)
             raise
         self._store(run.records, space, plan)

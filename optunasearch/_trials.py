@@ -172,10 +172,12 @@ class TrialRun:
             patience=self._search.patience,
         )
 
-    def _failed_fold(self, fold: int, error: OptunaSearchError) -> FoldResult:
+    def _failed_fold(self, record: TrialRecord, fold: int, error: OptunaSearchError) -> FoldResult:
         """Return the result of a fold that the search itself gave up."""
         context = self._context
         if context.error_score == "raise":
+            params = context.space.decode(record.point)
+            error.add_note(f"trial {record.number}, fold {fold}, parameters {params!r}")
             raise error
         scores = error_scores(context.scorer, context.error_score)
         return FoldResult(

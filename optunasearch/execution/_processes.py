@@ -71,11 +71,15 @@ class ProcessExecutor:
         self._began = time.monotonic()
         self._slots: list[Slot] = []
         self._local: LocalThread | None = None
-        self._take_warm_slots()
-        if isolate:
-            self._start_slots(self._n_jobs - len(self._slots))
-        elif len(self._slots) < self._n_jobs:
-            self._local = LocalThread(context, backend)
+        try:
+            self._take_warm_slots()
+            if isolate:
+                self._start_slots(self._n_jobs - len(self._slots))
+            elif len(self._slots) < self._n_jobs:
+                self._local = LocalThread(context, backend)
+        except BaseException:  # Ctrl-C while workers start
+            self.close(abort=True)
+            raise
 
     @property
     def has_room(self) -> bool:
@@ -120,7 +124,7 @@ class ProcessExecutor:
             return
         if seconds is None:
             waited = time.monotonic() - self._began
-            seconds = START_SECONDS if waited > START_SECONDS / 5 else 0.0
+            seconds = 2 * START_SECONDS if waited > START_SECONDS / 5 else 0.0
         # The thread has a core of its own; it keeps that until the others are up.
         n_beside_thread = n_missing - 1 if self._local is not None else n_missing
         if n_beside_thread and seconds > START_SECONDS:

@@ -89,7 +89,7 @@ class TrialRecord:
     results: dict[int, FoldResult] = field(default_factory=dict)
     unassigned: list[int] = field(default_factory=list)
     duplicate_of: int | None = None
-    n_lost: int = 0
+    n_lost: dict[int, int] = field(default_factory=dict)
     error: str | None = None
     started: float | None = None
     finished: float | None = None

@@ -51,7 +51,7 @@ class Schedule:
     reuse_duplicates : bool
         Whether a repeated point copies the results of the first.
     failed_fold : callable
-        ``failed_fold(fold, error)`` makes the result of a fold that the search
+        ``failed_fold(record, fold, error)`` makes the result of a fold that the search
         itself gave up, or raises the error.
     """
 
@@ -63,7 +63,7 @@ class Schedule:
         n_splits: int,
         lag: int,
         reuse_duplicates: bool,
-        failed_fold: Callable[[int, OptunaSearchError], FoldResult],
+        failed_fold: Callable[[TrialRecord, int, OptunaSearchError], FoldResult],
     ) -> None:
         self._proposer = proposer
         self._n_trials = n_trials
@@ -147,8 +147,9 @@ class Schedule:
         record = self.records[task.number]
         if record.error is not None:
             return
-        record.n_lost += 1
-        if record.n_lost >= MAX_LOSSES:
+        for fold in task.folds:
+            record.n_lost[fold] = record.n_lost.get(fold, 0) + 1
+        if max(record.n_lost.values()) >= MAX_LOSSES:
             self.fail(record, WorkerDiedError(f"{reason}, the {MAX_LOSSES}rd time"))
         else:
             record.unassigned = sorted({*record.unassigned, *task.folds})
@@ -156,12 +157,11 @@ class Schedule:
 
     def fail(self, record: TrialRecord, error: OptunaSearchError) -> None:
         """Give a trial up: its missing folds fail with this error."""
-        error.add_note(f"trial {record.number}, parameters {record.point.stored!r}")
         record.error = str(error)
         self._n_open_folds -= len(record.unassigned)
         record.unassigned = []
         for fold in range(self._n_splits):
-            record.results.setdefault(fold, self._failed_fold(fold, error))
+            record.results.setdefault(fold, self._failed_fold(record, fold, error))
         self._finish(record)
 
     @property

@@ -11,7 +11,6 @@ Slots are kept warm between searches and never shared by two running ones.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import dataclasses
 import os
@@ -19,12 +18,15 @@ import pickle
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from multiprocessing.util import Finalize
 from typing import Any
 
 import cloudpickle
 
 from optunasearch._joblib import get_context
 from optunasearch._sklearn import detached
+from optunasearch.exceptions import PicklingSearchError
 from optunasearch.execution import _worker
 from optunasearch.execution._records import TrialTask
 
@@ -48,7 +50,8 @@ class Slot:
         self.process = context.Process(
             target=_worker.main, args=(workers_end, lifeline), env=environment
         )
-        self.process.start()
+        with _sigint_held_back():
+            self.process.start()
         workers_end.close()
         lifeline.close()
         self.path: str | None = None
@@ -73,9 +76,7 @@ class Slot:
             contexts = tuple(map(detached, task.callback_contexts))
             task = dataclasses.replace(task, callback_contexts=contexts)
         # Values of a callable space may be objects of the user's own script.
-        is_plain = task.point.params is None and not task.callback_contexts
-        pickler = pickle if is_plain else cloudpickle
-        self._send("run", pickler.dumps(task))
+        self._send("run", _pickled(task))
 
     def forget(self) -> None:
         """Let the worker drop its context."""
@@ -114,6 +115,36 @@ class Slot:
             self.connection.send((kind, payload))
 
 
+def _pickled(task: TrialTask) -> bytes:
+    if task.point.params is None and not task.callback_contexts:
+        return pickle.dumps(task)
+    try:  # values of a callable space may be objects of the user's own script
+        return cloudpickle.dumps(task)
+    except Exception as error:
+        raise PicklingSearchError(
+            f"trial {task.number} cannot be sent to a worker process: {error}. Its parameters "
+            f"are {task.point.params!r}; use n_jobs=None, or threads "
+            "(joblib.parallel_config(backend='threading')), or values that can be pickled."
+        ) from error
+
+
+@contextlib.contextmanager
+def _sigint_held_back() -> Iterator[None]:
+    """Let a process start with SIGINT blocked, until it ignores it (`_worker.main`).
+
+    A terminal sends Ctrl-C to all; a worker that is still importing would print a
+    traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class _WarmSlots:
     """Idle slots of this process, waiting for the next search."""
 
@@ -121,6 +152,7 @@ class _WarmSlots:
         self._lock = threading.Lock()
         self._slots: list[Slot] = []
         self._used: set[Slot] = set()
+        self._ends_with_process = False
 
     def take(self, environment: dict[str, str]) -> Slot | None:
         """Return a living slot with this environment, None if there is none."""
@@ -137,9 +169,18 @@ class _WarmSlots:
 
     def start(self, environment: dict[str, str]) -> Slot:
         """Return a slot whose process has just been started."""
+        if not self._ends_with_process:
+            # Before multiprocessing's own end, which would wait for idle workers; atexit
+            # is not called in a child of multiprocessing.
+            Finalize(None, self.kill_all, exitpriority=100)
+            self._ends_with_process = True
         slot = Slot(environment)
         with self._lock:
+            others = [s for s in self._slots if s.environment != environment]
+            self._slots = [s for s in self._slots if s.environment == environment]
             self._used.add(slot)
+        for other in others:
+            other.kill()
         return slot
 
     def give_back(self, slot: Slot) -> None:
@@ -168,7 +209,5 @@ class _WarmSlots:
 
 
 warm_slots = _WarmSlots()
-# Before multiprocessing's own exit handler, which would wait for idle workers.
-atexit.register(warm_slots.kill_all)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=warm_slots.abandon)

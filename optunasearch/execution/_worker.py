@@ -28,6 +28,8 @@ IDLE_SECONDS = 300.0
 def main(connection: Connection, lifeline: Connection) -> None:
     """Serve one driver until it closes the connection, is idle, or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):  # the driver started us with it blocked
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_driver, args=(lifeline,), daemon=True).start()
     opened = _Opened()
     while connection.poll(IDLE_SECONDS):

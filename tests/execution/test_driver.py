@@ -27,7 +27,7 @@ class Counting:
         self.told.append(record.number)
 
 
-def failed_fold(fold, error):
+def failed_fold(record, fold, error):
     return FoldResult(fold, float("nan"), None, 0.0, 0.0, 1, repr(error))
 
 

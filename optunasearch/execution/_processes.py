@@ -4,8 +4,8 @@ Most scripts run one search, and a worker takes one to several seconds to start
 and import. As results do not depend on who evaluates a fold, a thread of this
 process evaluates folds meanwhile, and no worker is started at all for a search
 that would end before it is up. The thread retires when all workers are ready.
-Nothing runs in this process when a trial must be killable (`trial_timeout`), nor
-after a worker was lost: what killed a worker would kill the driver.
+Nothing runs in this process when a trial must be killable (`trial_timeout`), with
+large data, nor after a worker was lost: what killed a worker would kill the driver.
 """
 
 from __future__ import annotations
@@ -43,6 +43,9 @@ START_SECONDS = 0.5
 # The last worker only takes the thread's place, and its start takes a core from the
 # others for a second or two: it has to pay by more work left than this.
 LAST_START_SECONDS = 20.0
+# With more data than this (in bytes) the thread is not used: folds are long then, and
+# the copy of the data that workers share would have to lie beside the driver's at once.
+THREAD_MAX_BYTES = 100 << 20
 # While workers start, how often their start is reconsidered (in seconds).
 _POLL_SECONDS = 0.05
 # Workers in a row that may die before their first task.
@@ -61,7 +64,8 @@ class ProcessExecutor:
     """
 
     def __init__(self, context: FoldContext, backend: ActiveBackend, *, isolate: bool) -> None:
-        self._pickled: PickledContext | None = PickledContext(context)
+        pickled = PickledContext(context)
+        self._pickled: PickledContext | None = pickled
         self._folder: SearchFolder | None = None
         self._path = ""
         self._n_jobs = backend.n_jobs
@@ -73,7 +77,7 @@ class ProcessExecutor:
         self._local: LocalThread | None = None
         try:
             self._take_warm_slots()
-            if isolate:
+            if isolate or pickled.nbytes > THREAD_MAX_BYTES:
                 self._start_slots(self._n_jobs - len(self._slots))
             elif len(self._slots) < self._n_jobs:
                 self._local = LocalThread(context, backend)
@@ -84,6 +88,9 @@ class ProcessExecutor:
     @property
     def has_room(self) -> bool:
         """Whether a task submitted now would start at once."""
+        # Never more than n_jobs folds in memory: the last worker waits for the thread.
+        if len(self.running) >= self._n_jobs:
+            return False
         return self._idle_slot() is not None or self._local_is_idle
 
     @property

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ import numpy as np
 import optuna
 from optuna.samplers._lazy_random_state import LazyRandomState
 
-_verbosity_lock = threading.Lock()
+_verbosity_lock = threading.RLock()
 
 
 class SearchStudy(optuna.Study):
@@ -33,16 +34,22 @@ class SearchStudy(optuna.Study):
 
 
 @contextmanager
-def quiet_optuna() -> Iterator[None]:
+def quiet_optuna(verbosity_inside: int = optuna.logging.WARNING) -> Iterator[None]:
     """Silence Optuna's notes about new studies and experimental features."""
     with _verbosity_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         verbosity = optuna.logging.get_verbosity()
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        optuna.logging.set_verbosity(verbosity_inside)
         try:
             yield
         finally:
             optuna.logging.set_verbosity(verbosity)
+
+
+def load_gp_quietly() -> None:
+    """Import what GPSampler uses, which logs a warning if greenlet is missing."""
+    with quiet_optuna(optuna.logging.ERROR):
+        importlib.import_module("optuna._gp.batched_lbfgsb")
 
 
 def new_study(

@@ -21,7 +21,13 @@ from optuna.samplers import (
 from optuna.trial import Trial, TrialState
 
 from optunasearch._optional import import_optional
-from optunasearch._optuna import new_study, quiet_optuna, random_states, reseed
+from optunasearch._optuna import (
+    load_gp_quietly,
+    new_study,
+    quiet_optuna,
+    random_states,
+    reseed,
+)
 from optunasearch._space import CallableSpace, DeclaredSpace, Point, SearchSpace
 from optunasearch.execution._records import TrialRecord
 
@@ -37,6 +43,7 @@ def _tpe(space: SearchSpace) -> BaseSampler:
 
 def _gp(space: SearchSpace) -> BaseSampler:
     import_optional("torch", feature="sampler='gp'", install="'optunasearch[torch]'")
+    load_gp_quietly()
     return GPSampler(warn_independent_sampling=False)
 
 

@@ -114,7 +114,7 @@ def test_without_a_seed_numpys_global_one_decides(classification):
     assert tried[0] == tried[1]
 
 
-@pytest.mark.parametrize("verbosity", [optuna.logging.DEBUG, optuna.logging.ERROR])
+@pytest.mark.parametrize("verbosity", [optuna.logging.INFO, optuna.logging.ERROR])
 def test_optunas_verbosity_is_the_users(capfd, classification, verbosity):
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(verbosity)

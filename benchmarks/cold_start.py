@@ -4,7 +4,8 @@ Imports, data, start of workers, the search without a refit, and the end of the 
 the wall time of `_cold_script.py` in a fresh interpreter, which finds a byte-compiled copy
 of the package. Forests of 10 trees on digits, 5 folds, `random_state` drawn at random (the
 fits of all candidates take as long). The number of trials comes from the time of a fit
-here, so that 0.5 s, 5 s and 60 s of fitting are at least one trial. A B C A B C.
+here, so that 0.5 s, 5 s and 60 s of fitting are at least one trial. A B C D A B C D.
+The floor is the same script with two bare forked processes, which import nothing anew.
 "Our defaults" tries the estimator's own value first and fits no candidate twice; "like for
 like" sets initial_params=None, reuse_duplicates=False.
 """
@@ -53,11 +54,14 @@ def main() -> None:
             print(f"{fitting} s of fitting: {n_trials} trials")
             sides = {name: partial(script, "ours", n_trials, "2", name) for name in SETTINGS}
             sides["RandomizedSearchCV"] = partial(script, "theirs", n_trials, "2")
+            sides["floor"] = partial(script, "bare", n_trials, "2")
             # The uncounted round fills the file system's cache.
             seconds = in_turn(sides, args.rounds, warm_up=fitting == 0.5)
             for name in SETTINGS:
                 measured = ratio(seconds[name], seconds["RandomizedSearchCV"])
                 report(f"cold, {fitting} s of fitting, {name}", measured, target)
+            floor = ratio(seconds["floor"], seconds["RandomizedSearchCV"])
+            print(f"cold, {fitting} s of fitting, floor: {floor}")
 
 
 if __name__ == "__main__":

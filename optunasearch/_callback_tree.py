@@ -32,12 +32,17 @@ class CallbackTree:
         self._folds: Any = None
 
     @contextmanager
-    def searching(self, n_trials: int, n_splits: int) -> Iterator[None]:
-        """Open the context of the search around its trials."""
+    def searching(self, n_trials: int, n_splits: int, *, is_open: bool = False) -> Iterator[None]:
+        """Open the context of the search around its trials.
+
+        With `is_open`, nobody knows how many folds will run.
+        """
         self._n_splits = n_splits
         self._leaves: dict[tuple[int, int], Any] = {}
         self._folds = self._root.subcontext(
-            task_name="search", max_subtasks=n_trials * n_splits, sequential_subtasks=False
+            task_name="search",
+            max_subtasks=None if is_open else n_trials * n_splits,
+            sequential_subtasks=False,
         ).call_on_fit_task_begin(estimator=self._search)
         yield
         self._folds.call_on_fit_task_end(estimator=self._search)

@@ -228,6 +228,8 @@ class QuantileDimension:
 
     def encode(self, value: Any) -> Any:
         number = _number(value)
+        if not math.isfinite(number):  # some distributions cannot say that it is none of theirs
+            raise ValueError(f"{value!r} is not a value of the distribution")
         quantile = float(self.random_variable.cdf(number))
         if self._is_discrete:  # the middle of the quantiles that stand for the value
             quantile -= float(self.random_variable.pmf(number)) / 2

@@ -32,6 +32,11 @@ class Ledger:
         """Write a trial that has all its results."""
         values, violations = self._plan.values(record)
         self._name_metrics()
+        if record.stop is not None:
+            trial = self._frozen(record, TrialState.PRUNED)
+            trial.intermediate_values = self._fold_scores(record)
+            self.study.add_trial(trial)
+            return trial
         is_finite = all(map(math.isfinite, [*values, *violations.values()]))
         trial = self._frozen(record, TrialState.COMPLETE if is_finite else TrialState.FAIL)
         if is_finite:
@@ -92,6 +97,8 @@ def status_of(record: TrialRecord) -> Status:
     """Return what became of a trial."""
     if not record.is_finished:
         return Status.UNFINISHED
+    if record.stop is not None:
+        return Status.PRUNED
     if record.duplicate_of is not None:
         return Status.DUPLICATE
     return Status.FAILED if record.has_failed else Status.COMPLETE
@@ -103,6 +110,9 @@ def _attributes(record: TrialRecord) -> dict[str, Any]:
         attributes["duplicate_of"] = record.duplicate_of
     if record.error is not None:
         attributes["error"] = record.error
+    if record.stop is not None:
+        attributes["n_splits_run"] = record.stop.n_folds
+        attributes["estimates"] = record.stop.estimates
     return attributes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -76,9 +77,13 @@ class SearchObserver:
     def trial_ended(self, record: TrialRecord) -> bool:
         """Write the trial into the ledger; True if the search should stop."""
         trial = self._ledger.add(record)
-        values, violations = self._plan.values(record)
-        self._improvement.add(values, violations)
-        self._progress.trial_ends(record, values[0])
+        if record.stop is not None:
+            self._improvement.n_trials_since += 1
+            self._progress.trial_ends(record, math.nan)
+        else:
+            values, violations = self._plan.values(record)
+            self._improvement.add(values, violations)
+            self._progress.trial_ends(record, values[0])
         for callback in self._callbacks:
             callback(self._ledger.study, trial)
         enough = self._patience is not None and (self._improvement.n_trials_since >= self._patience)

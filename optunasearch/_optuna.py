@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -53,12 +54,15 @@ def load_gp_quietly() -> None:
 
 
 def new_study(
-    sampler: optuna.samplers.BaseSampler | None, metric_names: Sequence[str]
+    sampler: optuna.samplers.BaseSampler | None,
+    metric_names: Sequence[str],
+    name: str | None = None,
 ) -> SearchStudy:
     """Return an empty study in memory that maximises every metric."""
     storage = optuna.storages.InMemoryStorage()
     with quiet_optuna():
         study = optuna.create_study(
+            study_name=name,
             storage=storage,
             sampler=sampler or optuna.samplers.RandomSampler(),
             directions=["maximize"] * len(metric_names),
@@ -97,3 +101,39 @@ def reseed(states: Sequence[LazyRandomState], seed: int, trial_number: int) -> N
     seeds = np.random.SeedSequence([seed, trial_number]).generate_state(len(states))
     for state, own_seed in zip(states, seeds, strict=True):
         state.rng.seed(int(own_seed))
+
+
+class SnapshotStudy(SearchStudy):
+    """A study that shows a pruner only the first `n_visible` trials.
+
+    The trial that is judged is handed to the pruner apart from the others.
+    """
+
+    n_visible = 0
+
+    def _get_trials(
+        self, deepcopy: bool = True, states: Any = None, use_cache: bool = False
+    ) -> list[optuna.trial.FrozenTrial]:
+        trials = super()._get_trials(deepcopy, states, use_cache)
+        return [trial for trial in trials if trial.number < self.n_visible]
+
+    @property
+    def best_trial(self) -> optuna.trial.FrozenTrial:
+        """The best complete trial among those that are shown."""
+        complete = self._get_trials(False, (optuna.trial.TrialState.COMPLETE,))
+        if not complete:
+            raise ValueError("no trial is complete yet")
+        return max(complete, key=lambda trial: -math.inf if trial.value is None else trial.value)
+
+    def reported_steps(self, trial: optuna.Trial) -> set[int]:
+        """Return the steps of which a trial has reported a value."""
+        return set(trial.storage.get_trial(trial._trial_id).intermediate_values)
+
+
+def new_snapshot_study(pruner: optuna.pruners.BasePruner) -> SnapshotStudy:
+    """Return an empty study in memory for a pruner, to be maximised."""
+    # Hyperband draws the bracket of a trial from the study's name.
+    study = new_study(None, ["score"], name="optunasearch")
+    return SnapshotStudy(
+        study.study_name, study._storage, sampler=optuna.samplers.RandomSampler(), pruner=pruner
+    )

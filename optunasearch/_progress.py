@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from joblib.logger import short_format_time
@@ -37,6 +38,11 @@ class Progress:
             )
         if verbose == 1 and sys.stderr.isatty():
             self._bar = tqdm(total=n_trials, unit="trial")
+
+    def note(self, text: str | None) -> None:
+        """Say something at the start; not among scikit-learn's lines."""
+        if text is not None and self._verbose in (1, 2):
+            print(f"OptunaSearchCV: {text}")
 
     def task_starts(self, task: TrialTask) -> None:
         """Print scikit-learn's START lines."""
@@ -69,8 +75,11 @@ class Progress:
         elif self._verbose == 2:
             seconds = record.fit_seconds
             note = "" if record.duplicate_of is None else f" (as trial {record.duplicate_of})"
+            result = f"score={value:.5g}"
+            if record.stop is not None:
+                result = f"pruned after {record.stop.n_folds} of {self._n_splits} folds"
             print(
-                f"[trial {record.number + 1}/{self._n_trials}] score={value:.5g}{note}, "
+                f"[trial {record.number + 1}/{self._n_trials}] {result}{note}, "
                 f"{self._best_so_far}, {seconds:.2f} s: "
                 f"{_listing(self._decode(record.point))}"
             )
@@ -79,6 +88,14 @@ class Progress:
         """Finish the bar."""
         if self._bar is not None:
             self._bar.close()
+
+    def summarise(self, records: Sequence[TrialRecord]) -> None:
+        """Say what pruning has saved."""
+        n_pruned = sum(record.stop is not None for record in records)
+        if self._verbose in (1, 2) and n_pruned:
+            fitted = [r for r in records if r.is_finished and r.duplicate_of is None]
+            n_fits, n_all = sum(len(r.results) for r in fitted), len(fitted) * self._n_splits
+            print(f"{n_pruned} of {len(records)} trials pruned: {n_fits} fits instead of {n_all}")
 
     @property
     def _best_so_far(self) -> str:

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 
 from optunasearch._ledger import status_of
 from optunasearch._scoring import ScoringPlan, mean_score
 from optunasearch._sklearn import _insert_error_scores, _warn_or_raise_about_fit_failures
 from optunasearch._space import SearchSpace
 from optunasearch.exceptions import InfeasibleWarning
-from optunasearch.execution._records import TrialRecord
+from optunasearch.execution._records import Status, TrialRecord
 
 
 def fold_outputs(search: Any, records: Sequence[TrialRecord]) -> list[dict[str, Any]]:
@@ -25,7 +26,8 @@ def fold_outputs(search: Any, records: Sequence[TrialRecord]) -> list[dict[str, 
     outputs = []
     for record in records:
         for fold in range(record.n_splits):
-            result = record.results[fold]
+            # Of a fold that has not run the first stands in; `blank_pruned` blanks it.
+            result = record.results.get(fold) or record.results[0]
             output = {
                 "test_scores": result.test_scores,
                 "fit_time": result.fit_time,
@@ -36,10 +38,65 @@ def fold_outputs(search: Any, records: Sequence[TrialRecord]) -> list[dict[str, 
             if search.return_train_score:
                 output["train_scores"] = result.train_scores
             outputs.append(output)
-    _warn_or_raise_about_fit_failures(outputs, search.error_score)
+    ran = [o for o, has_run in zip(outputs, _have_run(records), strict=True) if has_run]
+    _warn_or_raise_about_fit_failures(ran, search.error_score)
     if callable(search.scoring):
         _insert_error_scores(outputs, search.error_score)
     return outputs
+
+
+def _have_run(records: Sequence[TrialRecord]) -> list[bool]:
+    return [fold in r.results for r in records for fold in range(r.n_splits)]
+
+
+def blank_pruned(
+    results: dict[str, Any], records: Sequence[TrialRecord], objectives: Sequence[str]
+) -> None:
+    """Take the folds that have not run out of `cv_results_`, and say which they are.
+
+    The means of a pruned candidate become NaN and its ranks the last. The columns
+    `status`, `n_splits_run` and `estimated_test_<objective>` are added.
+    """
+    n_splits = records[0].n_splits
+    has_run = np.array(_have_run(records)).reshape(len(records), n_splits)
+    is_pruned = ~has_run.all(axis=1)
+    for name in ("fit_time", "score_time"):
+        times = np.array(
+            [[getattr(r.results.get(f), name, np.nan) for f in range(n_splits)] for r in records]
+        )
+        results[f"mean_{name}"] = np.nanmean(times, axis=1)
+        results[f"std_{name}"] = np.nanstd(times, axis=1)
+    for key in [key for key in results if key.startswith("split")]:
+        fold = int(key.removeprefix("split").split("_", 1)[0])
+        results[key][~has_run[:, fold]] = np.nan
+    for key in [key for key in results if key.startswith(("mean_test_", "std_test_"))]:
+        results[key][is_pruned] = np.nan
+    for key in [key for key in results if key.startswith(("mean_train_", "std_train_"))]:
+        results[key][is_pruned] = np.nan
+    for key in [key for key in results if key.startswith("rank_test_")]:
+        means = results[f"mean_{key.removeprefix('rank_')}"]
+        # As scikit-learn ranks: all that is not a number shares the last rank.
+        lowest = np.nanmin(means, initial=np.inf) - 1
+        results[key] = rankdata(-np.nan_to_num(means, nan=lowest), method="min").astype(np.int32)
+    results["status"] = np.array([str(status_of(record)) for record in records])
+    results["n_splits_run"] = has_run.sum(axis=1)
+    estimates = [{} if r.stop is None else r.stop.estimates for r in records]
+    for name in objectives:
+        results[f"estimated_test_{name}"] = np.array([e.get(name, np.nan) for e in estimates])
+
+
+def only_complete(
+    results: dict[str, Any], records: Sequence[TrialRecord]
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return the rows of candidates that were not pruned, and the table of only those."""
+    rows = np.flatnonzero([record.stop is None for record in records])
+    if len(rows) == len(records):
+        return rows, results
+    picked = {
+        key: [column[row] for row in rows] if isinstance(column, list) else column[rows]
+        for key, column in results.items()
+    }
+    return rows, picked
 
 
 def add_feasibility(results: dict[str, Any], constraints: Mapping[str, float]) -> np.ndarray:
@@ -61,6 +118,11 @@ def best_index(results: Mapping[str, Any], metric: str, violations: np.ndarray |
     """
     means = results[f"mean_test_{metric}"]
     eligible = np.isfinite(means)
+    if "status" in results and (results["status"] == Status.PRUNED).all():
+        raise ValueError(
+            f"All {len(means)} trials were pruned, so none has a score over all folds. Use a "
+            "more forgiving pruner, pruner='auto', or None."
+        )
     if not eligible.any():
         return results[f"rank_test_{metric}"].argmin()
     if violations is not None:
@@ -144,8 +206,9 @@ def trials_table(
     }
     for name in plan.objectives or []:
         table[f"mean_test_{name}"] = np.array(
-            [mean_score(r, name) if r.is_finished else np.nan for r in records]
+            [mean_score(r, name) if len(r.results) == r.n_splits else np.nan for r in records]
         )
+    table["n_splits_run"] = np.array([len(r.results) for r in records])
     table["fit_seconds"] = np.array([r.fit_seconds for r in records])
     table["duplicate_of"] = [r.duplicate_of for r in records]
     table["error"] = [_error(r) for r in records]

@@ -53,6 +53,11 @@ class ScoringPlan:
         """The objectives; a single one without a key as long as they are not settled."""
         return self.objectives or ["score"]
 
+    def is_feasible(self, record: TrialRecord) -> bool:
+        """Whether a complete trial meets the constraints."""
+        _, violations = self.values(record)
+        return all(violation <= 0 for violation in violations.values())
+
     def resolve_objectives(self, scores: Any) -> None:
         """Settle the objective of a callable `scoring` by its first answer."""
         if self.objectives is None:
@@ -63,7 +68,10 @@ class ScoringPlan:
                 self.objectives = ["score"]
 
     def values(self, record: TrialRecord) -> tuple[list[float], dict[str, float]]:
-        """Return a trial's objectives and the violations of its constraints."""
+        """Return a trial's objectives and the violations of its constraints.
+
+        Those of a stopped trial are what its first folds let expect.
+        """
         if record.values is None:
             success = _first_success(record)
             if success is not None:
@@ -71,7 +79,11 @@ class ScoringPlan:
             violations = {
                 name: least - mean_score(record, name) for name, least in self.constraints.items()
             }
-            values = [mean_score(record, name) for name in self.known_objectives]
+            expected = {} if record.stop is None else record.stop.estimates
+            values = [
+                expected[name] if name in expected else mean_score(record, name)
+                for name in self.known_objectives
+            ]
             record.values = values, violations
         return record.values
 

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import copy
-import numbers
 import time
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from optuna.samplers import BaseSampler
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
 
 from optunasearch._callback_tree import CallbackTree
 from optunasearch._observer import check_callbacks
+from optunasearch._parameters import PARAMETER_CONSTRAINTS
 from optunasearch._results import (
     add_feasibility,
     best_index,
+    blank_pruned,
     fold_outputs,
+    only_complete,
     pareto_front,
     trials_table,
 )
-from optunasearch._samplers import SAMPLER_NAMES
 from optunasearch._scoring import ScoringPlan, extended_scoring, refit_metric
 from optunasearch._sklearn import (
     BaseSearchCV,
-    Interval,
-    StrOptions,
     _check_method_params,
     _fit_context,
 )
@@ -36,7 +34,6 @@ from optunasearch._space import SearchSpace, make_space
 from optunasearch._trials import TrialRun
 from optunasearch.exceptions import SearchTimeoutError
 from optunasearch.execution._fold import FoldContext
-from optunasearch.execution._records import TrialRecord
 from optunasearch.tracking import Tracker
 
 
@@ -93,6 +90,13 @@ class OptunaSearchCV(BaseSearchCV):
         "nsga3", "bruteforce", or a sampler of Optuna, which is copied. "grid" visits
         each point once, in the order of ``ParameterGrid``. None means "grid" for a
         finite space of at most `n_trials` points, otherwise "tpe".
+    pruner : 'auto', str, Race, optuna.pruners.BasePruner or None, default='auto'
+        Which trials are stopped before their last fold. 'auto' is
+        :class:`optunasearch.pruning.Race`, but stops nothing in a grid, with a callable
+        `refit` or ``refit=False``, with ``return_train_score=True`` and with fewer than
+        10 trials. A pruner of Optuna or its name ("median", "percentile", "hyperband",
+        "successive_halving", "wilcoxon") sees the mean of the folds so far as the value
+        of each step ("wilcoxon" the fold's own score). None runs every fold.
     initial_params : 'estimator', dict, list of dict or None, default='estimator'
         What is tried first. 'estimator' is the estimator's own values; they are skipped
         if the space does not admit all of them, is visited in full or is a callable.
@@ -129,7 +133,9 @@ class OptunaSearchCV(BaseSearchCV):
     Attributes
     ----------
     cv_results_ : dict of numpy (masked) ndarrays
-        A row for each finished trial, in the format of `GridSearchCV`.
+        A row for each finished trial, in the format of `GridSearchCV`. If trials may be
+        pruned there are also `status`, `n_splits_run` and `estimated_test_<objective>`; a
+        pruned candidate has NaN for the folds that did not run and for its mean.
     best_estimator_ : estimator
         Fitted on all data with `best_params_`. Only with `refit`.
     best_score_ : float
@@ -161,7 +167,9 @@ class OptunaSearchCV(BaseSearchCV):
         A table of all trials, unfinished ones included: number, status, params, mean
         score of each objective, fit_seconds, duplicate_of and error.
     n_trials_ : int
-        Number of finished trials, failed and repeated ones included.
+        Number of finished trials, failed, pruned and repeated ones included.
+    n_fits_ : int
+        Number of folds that were fitted for them.
     pareto_front_ : dict
         The feasible candidates that no other beats in every objective: `index` in
         `cv_results_`, `params` and the mean scores. Only with `objectives`.
@@ -219,24 +227,7 @@ class OptunaSearchCV(BaseSearchCV):
     [{'C': 0.1}, {'C': 1}, {'C': 10}]
     """
 
-    _parameter_constraints: dict[str, Any] = {
-        **BaseSearchCV._parameter_constraints,
-        "pre_dispatch": "no_validation",
-        "param_distributions": "no_validation",
-        "n_trials": [Interval(numbers.Integral, 1, None, closed="left"), None],
-        "timeout": [Interval(numbers.Real, 0, None, closed="neither"), None],
-        "random_state": ["random_state"],
-        "sampler": [StrOptions(set(SAMPLER_NAMES)), BaseSampler, None],
-        "initial_params": [StrOptions({"estimator"}), dict, list, tuple, None],
-        "objectives": [list, tuple, None],
-        "constraints": [dict, None],
-        "trial_timeout": [Interval(numbers.Real, 0, None, closed="neither"), None],
-        "patience": [Interval(numbers.Integral, 1, None, closed="left"), None],
-        "callbacks": [list, tuple, None],
-        "reuse_duplicates": ["boolean"],
-        "reuse_transforms": ["boolean"],
-        "max_pending": [Interval(numbers.Integral, 1, None, closed="left"), None],
-    }
+    _parameter_constraints = PARAMETER_CONSTRAINTS
 
     def __init__(
         self,
@@ -255,6 +246,7 @@ class OptunaSearchCV(BaseSearchCV):
         return_train_score=False,
         random_state=None,
         sampler=None,
+        pruner="auto",
         initial_params="estimator",
         objectives=None,
         constraints=None,
@@ -281,6 +273,7 @@ class OptunaSearchCV(BaseSearchCV):
         self.timeout = timeout
         self.random_state = random_state
         self.sampler = sampler
+        self.pruner = pruner
         self.initial_params = initial_params
         self.objectives = objectives
         self.constraints = constraints
@@ -344,7 +337,8 @@ class OptunaSearchCV(BaseSearchCV):
             error_score=self.error_score,
             caller=self if tree.is_active else None,
         )
-        run = TrialRun(self, context, plan, tree)
+        groups = routed.splitter.split.get("groups")
+        run = TrialRun(self, context, plan, tree, groups)
         self._forget_results()
         self.study_ = run.study
         try:
@@ -397,15 +391,17 @@ class OptunaSearchCV(BaseSearchCV):
             run.run()
         except KeyboardInterrupt:
             with suppress(Exception):  # nothing may hide the interrupt
-                self._store(run.records, space, plan)
+                self._store(run, space, plan)
             raise
-        self._store(run.records, space, plan)
+        self._store(run, space, plan)
 
-    def _store(self, records: list[TrialRecord], space: SearchSpace, plan: ScoringPlan) -> None:
+    def _store(self, run: TrialRun, space: SearchSpace, plan: ScoringPlan) -> None:
         """Turn the records into the fitted attributes, up to `best_params_`."""
+        records = run.records
         self.trials_ = trials_table(records, space, plan)
         finished = [record for record in records if record.is_finished]
         self.n_trials_ = len(finished)
+        self.n_fits_ = sum(len(r.results) for r in finished if r.duplicate_of is None)
         if not finished:
             raise SearchTimeoutError(
                 f"timeout={self.timeout} s passed before any of the {len(records)} started "
@@ -415,6 +411,8 @@ class OptunaSearchCV(BaseSearchCV):
         results = self._format_results(
             [space.decode(record.point) for record in finished], self.n_splits_, outputs
         )
+        if run.may_prune:
+            blank_pruned(results, finished, plan.known_objectives)
         self.scorer_ = plan.public_scorer
         self.multimetric_ = isinstance(plan.public_scorer, dict)
         metric = refit_metric(self, plan)
@@ -433,7 +431,8 @@ class OptunaSearchCV(BaseSearchCV):
         if not self.refit and self.multimetric_:
             return
         if callable(self.refit):
-            self.best_index_ = self._select_best_index(self.refit, metric, results)
+            rows, complete = only_complete(results, finished)
+            self.best_index_ = rows[self._select_best_index(self.refit, metric, complete)]
         else:
             self.best_index_ = best_index(results, metric, violations)
             self.best_score_ = results[f"mean_test_{metric}"][self.best_index_]

@@ -34,6 +34,7 @@ from optunasearch.execution._fold import FoldContext, error_scores
 from optunasearch.execution._records import FoldResult, TrialRecord
 from optunasearch.execution._reuse import TransformReuse
 from optunasearch.execution._schedule import Schedule
+from optunasearch.pruning._choice import PrunedSearch, Pruning, choose_pruning
 from optunasearch.tracking import SearchEvent
 
 
@@ -47,6 +48,8 @@ class TrialRun:
     context : FoldContext
     plan : ScoringPlan
     tree : CallbackTree
+    groups : array-like of shape (n_samples,), optional
+        What the splitter was given.
 
     Attributes
     ----------
@@ -57,7 +60,12 @@ class TrialRun:
     """
 
     def __init__(
-        self, search: Any, context: FoldContext, plan: ScoringPlan, tree: CallbackTree
+        self,
+        search: Any,
+        context: FoldContext,
+        plan: ScoringPlan,
+        tree: CallbackTree,
+        groups: Any = None,
     ) -> None:
         self._search = search
         self._context = context
@@ -66,6 +74,8 @@ class TrialRun:
         self._n_splits = len(context.splits)
         self._enumerated = is_enumerated(search.sampler, context.space, search.n_trials)
         self._n_trials = self._budget()
+        self._pruning = self._choose_pruning(groups)
+        context.row_values = self._pruning.row_values
         self._backend = choose_backend(search.n_jobs, search.trial_timeout)
         lag = default_lag(self._backend.n_jobs, search.sampler, enumerated=self._enumerated)
         self._schedule = Schedule(
@@ -75,6 +85,7 @@ class TrialRun:
             lag=search.max_pending or lag,
             reuse_duplicates=search.reuse_duplicates,
             failed_fold=self._failed_fold,
+            rule=self._pruning.rule,
         )
         self._ledger = Ledger(context.space, plan, plan.known_objectives)
 
@@ -95,13 +106,19 @@ class TrialRun:
             self._search, self.study, self._n_trials, self._n_splits, self._plan.objectives
         )
 
+    @property
+    def may_prune(self) -> bool:
+        """Whether trials may be stopped before their last fold."""
+        return self._pruning.rule is not None
+
     def run(self) -> None:
         """Evaluate the trials; on Ctrl-C pass on what has finished, then raise."""
         search, isolate = self._search, self._search.trial_timeout is not None
         progress = Progress(search.verbose, self._n_trials, self._n_splits, self._context.space)
+        progress.note(self._pruning.note)
         with (
             self._reusing_transforms(),
-            self._tree.searching(self._n_trials, self._n_splits),
+            self._tree.searching(self._n_trials, self._n_splits, is_open=self.may_prune),
         ):
             executor = make_executor(self._context, self._backend, isolate=isolate)
             driver = Driver(
@@ -123,6 +140,7 @@ class TrialRun:
                 progress.close()
                 executor.close(abort=not is_complete)
             driver.tell_what_finished()
+            progress.summarise(self.records)
 
     def _budget(self) -> int:
         """Return the number of trials."""
@@ -130,6 +148,23 @@ class TrialRun:
         if n_trials is None and self._enumerated and n_points is not None:
             return n_points
         return DEFAULT_N_TRIALS if n_trials is None else n_trials
+
+    def _choose_pruning(self, groups: Any) -> Pruning:
+        search, plan = self._search, self._plan
+        named = [search.refit] if isinstance(search.refit, str) else ["score"]
+        return choose_pruning(
+            search.pruner,
+            PrunedSearch(
+                objectives=plan.objectives or named,
+                refit=search.refit,
+                n_trials=self._n_trials,
+                enumerated=self._enumerated,
+                return_train_score=search.return_train_score,
+                is_feasible=plan.is_feasible,
+                splits=self._context.splits,
+                groups=groups,
+            ),
+        )
 
     def _proposer(self) -> GridProposer | SamplerProposer:
         """Return where trials come from: an enumeration or a sampler."""

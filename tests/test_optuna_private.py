@@ -13,6 +13,7 @@ from optuna.samplers._lazy_random_state import LazyRandomState
 from optunasearch._optuna import (
     SearchStudy,
     name_metrics,
+    new_snapshot_study,
     new_study,
     quiet_optuna,
     random_states,
@@ -110,3 +111,32 @@ def test_quiet_is_quiet_and_restores_what_was(caplog):
         assert caplog.records  # the silence was ours
     finally:
         optuna.logging.set_verbosity(before)
+
+
+def test_a_snapshot_study_shows_a_pruner_the_first_trials():
+    class Watching(optuna.pruners.BasePruner):
+        def prune(self, study, trial):
+            shown = study.get_trials(deepcopy=False)
+            best = study.best_trial.number if shown else None
+            self.seen = [t.number for t in shown], best
+            return True
+
+    pruner = Watching()
+    study = new_snapshot_study(pruner)
+    trials = [study.ask() for _ in range(4)]
+    for trial, value in zip(trials[:3], (-0.3, -0.1, 0.5), strict=True):
+        study.tell(trial, value)
+    trials[3].report(0.1, 1)
+    for n_visible, expected in [(0, ([], None)), (2, ([0, 1], 1)), (3, ([0, 1, 2], 2))]:
+        study.n_visible = n_visible
+        assert trials[3].should_prune()
+        assert pruner.seen == expected
+    assert study.reported_steps(trials[3]) == {1}
+    study.n_visible = 0
+    with pytest.raises(ValueError, match="no trial is complete"):
+        _ = study.best_trial
+
+
+def test_hyperband_takes_the_bracket_from_the_name():
+    names = {new_snapshot_study(optuna.pruners.HyperbandPruner()).study_name for _ in range(2)}
+    assert names == {"optunasearch"}

@@ -58,7 +58,8 @@ def test_silence(capfd, caplog, sampler, n_jobs):
 
 
 def test_lines_of_progress(capsys):
-    first, *lines = printed(capsys, verbose=1, n_trials=6)
+    first, note, *lines = printed(capsys, verbose=1, n_trials=6)
+    assert "every point of the grid is wanted" in note
     assert first == "Fitting 2 folds for each of 6 candidates, totalling 12 fits"
     assert len(lines) == 6
     some_time = r"[\d.]+(s|min)"
@@ -85,7 +86,7 @@ def test_the_best_so_far_is_the_first_highest_finite_value(capsys):
 
 
 def test_a_line_for_each_trial(capsys):
-    _, first, *lines = printed(capsys, verbose=2, n_trials=6)
+    _, _, first, *lines = printed(capsys, verbose=2, n_trials=6)
     pattern = (
         r"\[trial 1/6\] score=0\.\d+, best 0\.\d+ \(trial 1\), \d+\.\d\d s: "
         r"criterion=gini, max_depth=1"
@@ -139,6 +140,8 @@ def test_a_terminal_gets_a_bar(capsys, monkeypatch):
 
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     OptunaSearchCV(TREE, GRID, cv=2, verbose=1).fit(X, Y)
-    assert capsys.readouterr().out.count("\n") == 1  # "Fitting 2 folds..."
+    assert (
+        capsys.readouterr().out.count("\n") == 2
+    )  # "Fitting 2 folds...", and why nothing is pruned
     assert re.search(r"100%.*6/6 .*trial.*best 0\.\d+ \(trial \d\)", terminal.getvalue())
     assert terminal.getvalue().endswith("\n")  # closed

@@ -10,6 +10,7 @@ import pytest
 import optunasearch
 import optunasearch.exceptions
 import optunasearch.metrics
+import optunasearch.pruning
 import optunasearch.tracking
 from optunasearch import OptunaSearchCV
 
@@ -39,6 +40,7 @@ def run(code):
     [
         (optunasearch, ["OptunaSearchCV", "__version__"]),
         (optunasearch.metrics, ["sensitivity", "specificity", "specificity_at_sensitivity"]),
+        (optunasearch.pruning, ["Race"]),
         (optunasearch.tracking, ["FoldEvent", "SearchEvent", "Tracker"]),
         (
             optunasearch.exceptions,
@@ -67,16 +69,17 @@ def test_every_other_module_is_underscored():
     }
     assert public == {"exceptions", "metrics"}
     folders = {path.parent.name for path in package.rglob("__init__.py")}
-    assert folders == {"optunasearch", "execution", "tracking"}
+    assert folders == {"optunasearch", "execution", "pruning", "tracking"}
 
 
 def test_the_constructor_s_signature():
     assert str(inspect.signature(OptunaSearchCV)) == (
         "(estimator, param_distributions, *, n_trials=None, timeout=None, scoring=None, "
         "n_jobs=None, refit=True, cv=None, verbose=0, pre_dispatch='2*n_jobs', error_score=nan, "
-        "return_train_score=False, random_state=None, sampler=None, initial_params='estimator', "
-        "objectives=None, constraints=None, trial_timeout=None, patience=None, callbacks=None, "
-        "reuse_duplicates=True, reuse_transforms=True, max_pending=None)"
+        "return_train_score=False, random_state=None, sampler=None, pruner='auto', "
+        "initial_params='estimator', objectives=None, constraints=None, trial_timeout=None, "
+        "patience=None, callbacks=None, reuse_duplicates=True, reuse_transforms=True, "
+        "max_pending=None)"
     )
 
 
@@ -107,6 +110,7 @@ class Missing:
 sys.meta_path.insert(0, Missing)
 from optunasearch import OptunaSearchCV
 import optunasearch.exceptions, optunasearch.metrics, optunasearch.tracking
+import optunasearch.pruning
 from sklearn.datasets import load_iris
 from sklearn.tree import DecisionTreeClassifier
 space = {{"max_depth": range(1, 60), "criterion": ["gini", "entropy"]}}

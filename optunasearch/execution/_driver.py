@@ -36,11 +36,15 @@ class Executor(Protocol):
         """Whether a task submitted now would start at once."""
 
     @property
+    def has_room_behind(self) -> bool:
+        """Whether a task submitted now would wait for one that runs, and no other."""
+
+    @property
     def running(self) -> list[tuple[TrialTask, float]]:
         """Tasks being evaluated, and since when (`time.monotonic`)."""
 
     def submit(self, task: TrialTask) -> None:
-        """Start a task; only when there is room."""
+        """Start a task, or let it wait; only when there is room for it."""
 
     def wait(self, timeout: float | None) -> list[Outcome]:
         """Return what ended, after at most `timeout` seconds; may be empty."""
@@ -65,7 +69,7 @@ class Observer(Protocol):
         """Called when the worker of a task is gone."""
 
     def fold_ended(self, record: TrialRecord, result: FoldResult) -> None:
-        """Called for each result as it arrives."""
+        """Called for each result, the folds of a trial in their order."""
 
     def trial_ended(self, record: TrialRecord) -> bool:
         """Called for each trial in the order of numbers; True stops the search."""
@@ -126,6 +130,7 @@ class Driver:
             self._executor.expect(self._seconds_left())
             for outcome in self._executor.wait(self._patience()):
                 self._take(outcome)
+            self._report_folds()
             self._end_late_trials()
 
     def tell_what_finished(self) -> None:
@@ -145,14 +150,19 @@ class Driver:
                 continue
             record = self._schedule.next_to_tell()
             if record is None:
+                self._submit(ahead=True)
                 return
             self._schedule.tell(record)
             if self._observer.trial_ended(record):
                 self._schedule.stop()
 
-    def _submit(self) -> None:
-        while self._executor.has_room:
-            task = self._schedule.next_task(whole_trials=self._folds_are_short)
+    def _submit(self, *, ahead: bool = False) -> None:
+        is_short = self._folds_are_short
+        whole_trials = is_short and not self._schedule.stops_trials
+        # While this thread writes up a short task, its worker has the next at hand.
+        queues = is_short and not ahead and self._limits.trial_timeout is None
+        while self._executor.has_room or (queues and self._executor.has_room_behind):
+            task = self._schedule.next_task(whole_trials=whole_trials, ahead=ahead)
             if task is None:
                 return
             record = self._schedule.records[task.number]
@@ -169,21 +179,30 @@ class Driver:
     def _take(self, outcome: Outcome) -> None:
         task = outcome.task
         record = self._schedule.records[task.number]
-        if record.error is not None:
-            return  # given up meanwhile
+        if record.error is not None or record.stop is not None:
+            return  # given up or stopped meanwhile
         if isinstance(outcome, TaskDone):
             self._schedule.record(task, outcome.results)
             for result in outcome.results:
                 self._fold_seconds += result.fit_time + result.score_time
                 self._n_folds_done += 1
-                self._observer.fold_ended(record, result)
         elif isinstance(outcome, TaskLost):
-            self._observer.task_lost(task)
-            self._schedule.give_back(task, outcome.reason)
+            if outcome.begun:
+                self._observer.task_lost(task)
+            self._schedule.give_back(task, outcome.reason, begun=outcome.begun)
         elif isinstance(outcome, TaskRaised):
             raise outcome.error
         if record.is_finished and record.finished is None:
             record.finished = time.time()
+
+    def _report_folds(self) -> None:
+        """Pass on the folds that count: in order, and none that ran ahead in vain."""
+        for record in self._schedule.untold:
+            n_folds = min(record.n_cleared, record.n_folds_in_order)
+            while record.n_reported < n_folds and record.error is None:
+                result = record.results[record.n_reported]
+                record.n_reported += 1
+                self._observer.fold_ended(record, result)
 
     def _end_late_trials(self) -> None:
         limit = self._limits.trial_timeout
@@ -201,6 +220,8 @@ class Driver:
                     self._executor.kill(task)
                     self._observer.task_lost(task)
             record = self._schedule.records[number]
+            if record.stop is not None:
+                continue
             error = TrialTimeoutError(f"the trial took longer than trial_timeout={limit} s")
             self._schedule.fail(record, error)
             record.finished = time.time()

@@ -34,6 +34,8 @@ class InProcessExecutor:
         """Whether no task waits to be evaluated."""
         return self._task is None
 
+    has_room_behind = False
+
     @property
     def running(self) -> list[tuple[TrialTask, float]]:
         """The task that the next `wait` evaluates."""
@@ -79,6 +81,8 @@ class ThreadExecutor:
     def has_room(self) -> bool:
         """Whether a thread is idle."""
         return len(self._running) < self._backend.n_jobs
+
+    has_room_behind = False
 
     @property
     def running(self) -> list[tuple[TrialTask, float]]:
@@ -133,6 +137,8 @@ class BatchExecutor:
     def has_room(self) -> bool:
         """Whether the next batch is not full."""
         return len(self._tasks) < self._n_jobs
+
+    has_room_behind = False
 
     @property
     def running(self) -> list[tuple[TrialTask, float]]:

@@ -9,7 +9,7 @@ fit and the score.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from traceback import format_exc
@@ -46,6 +46,9 @@ class FoldContext:
     splits : list of (train, test) index arrays
     caller : OptunaSearchCV or None
         For scikit-learn's callbacks; None if none are set.
+    row_values : callable or None
+        ``row_values(scorer, estimator)`` wraps the scorer so that it also tells what each
+        test row adds to the score (`optunasearch.pruning`); None if nobody asks.
     config : dict
         scikit-learn's configuration where the search was started.
     """
@@ -62,6 +65,7 @@ class FoldContext:
     error_score: float | str = np.nan
     caller: Any = None
     reuse: TransformReuse | None = None
+    row_values: Callable[[Any, Any], Any] | None = None
     config: dict[str, Any] = field(default_factory=get_config)
 
 
@@ -103,6 +107,7 @@ def _evaluate_fold(
         estimator = context.reuse.attach(estimator, fold, X_train, X_test)
 
     fit_error = None
+    row_values: dict[str, Any] = {}
     hooks = _FoldHooks(context.caller, callback_context, X_train, y_train, fit_params)
     try:
         with hooks.around(estimator):
@@ -119,7 +124,7 @@ def _evaluate_fold(
         test_scores = train_scores = error_scores(context.scorer, context.error_score)
         score_time = 0.0
     else:
-        test_scores = _scores(estimator, X_test, y_test, test, context)
+        test_scores, row_values = _test_scores(estimator, X_test, y_test, test, context)
         score_time = time.perf_counter() - start - fit_time
         if context.return_train_score:
             train_scores = _scores(estimator, X_train, y_train, train, context)
@@ -134,6 +139,7 @@ def _evaluate_fold(
         score_time,
         _num_samples(X_test),
         fit_error,
+        row_values,
     )
 
 
@@ -171,9 +177,22 @@ def _rows_of(params: dict[str, Any], X: Any, indices: Any) -> dict[str, Any]:
     return _check_method_params(X, params=params, indices=indices) if params else {}
 
 
-def _scores(estimator: Any, X: Any, y: Any, indices: Any, context: FoldContext) -> Scores:
+def _scores(
+    estimator: Any, X: Any, y: Any, indices: Any, context: FoldContext, scorer: Any = None
+) -> Scores:
     score_params = _rows_of(context.score_params, context.X, indices)
-    return _score(estimator, X, y, context.scorer, score_params, context.error_score)
+    return _score(estimator, X, y, scorer or context.scorer, score_params, context.error_score)
+
+
+def _test_scores(
+    estimator: Any, X: Any, y: Any, indices: Any, context: FoldContext
+) -> tuple[Scores, dict[str, Any]]:
+    """Return the scores, and what each row adds to them if somebody asks."""
+    if context.row_values is None:
+        return _scores(estimator, X, y, indices, context), {}
+    remembering = context.row_values(context.scorer, estimator)
+    scores = _scores(estimator, X, y, indices, context, remembering.scorer)
+    return scores, remembering.values(scores)
 
 
 @dataclass

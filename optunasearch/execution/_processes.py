@@ -94,6 +94,11 @@ class ProcessExecutor:
         return self._idle_slot() is not None or self._local_is_idle
 
     @property
+    def has_room_behind(self) -> bool:
+        """Whether a worker has one task, so that a second could wait there."""
+        return self._slot_with_room_behind() is not None
+
+    @property
     def running(self) -> list[tuple[TrialTask, float]]:
         """Tasks being evaluated, and since when."""
         workers: list[Slot | LocalThread] = [*self._slots]
@@ -102,13 +107,14 @@ class ProcessExecutor:
         return [(w.task, w.since) for w in workers if w.task is not None]
 
     def submit(self, task: TrialTask) -> None:
-        """Start a task in an idle worker, else in the thread."""
+        """Start a task in an idle worker, else in the thread, else let it wait."""
         slot = self._idle_slot()
-        if slot is not None:
-            slot.run(task)
-        else:
-            assert self._local is not None
+        if slot is None and self._local is not None and self._local_is_idle:
             self._local.run(task)
+            return
+        slot = slot or self._slot_with_room_behind()
+        assert slot is not None
+        slot.run(task)
 
     def wait(self, timeout: float | None) -> list[Outcome]:
         """Return the outcomes of what ended; may be empty."""
@@ -172,6 +178,10 @@ class ProcessExecutor:
     def _idle_slot(self) -> Slot | None:
         return next((slot for slot in self._slots if slot.is_idle), None)
 
+    def _slot_with_room_behind(self) -> Slot | None:
+        slots = (slot for slot in self._slots if slot.is_ready and len(slot.tasks) == 1)
+        return next(slots, None)
+
     def _take_warm_slots(self) -> None:
         while len(self._slots) < self._n_jobs:
             slot = warm_slots.take(self._environment)
@@ -188,7 +198,7 @@ class ProcessExecutor:
             self._folder = SearchFolder(self._pickled.nbytes)
             self._path = self._pickled.write(self._folder.path)
             self._pickled = None
-        slot.task = None
+        slot.tasks.clear()
         slot.open(self._path, self._setup)
         self._slots.append(slot)
 
@@ -211,8 +221,7 @@ class ProcessExecutor:
         if kind in ("ready", "failed"):
             self._opened(source, kind, payload)
             return []
-        task, source.task = source.task, None
-        assert task is not None
+        task = source.finish()
         return [TaskDone(task, payload) if kind == "done" else TaskRaised(task, payload)]
 
     def _opened(self, slot: Slot, kind: str, payload: Any) -> None:
@@ -228,8 +237,8 @@ class ProcessExecutor:
         self._failed_starts = 0
 
     def _lost(self, slot: Slot) -> list[Outcome]:
-        task, reason = slot.task, slot.exit_reason
-        self._failed_starts += task is None
+        tasks, reason = list(slot.tasks), slot.exit_reason
+        self._failed_starts += not tasks
         if self._failed_starts >= _MAX_FAILED_STARTS:
             raise WorkerDiedError(
                 f"{reason} before its first task, the {self._failed_starts}th in a row; "
@@ -239,7 +248,8 @@ class ProcessExecutor:
         if self._local is not None:
             self._local.is_retiring = True
             self._start_slots(self._n_jobs - len(self._slots))
-        return [] if task is None else [TaskLost(task, reason)]
+        # The first took the worker with it; the others had not begun.
+        return [TaskLost(task, reason, begun=task is tasks[0]) for task in tasks]
 
     def _retire_thread(self) -> None:
         local = self._local

@@ -15,6 +15,7 @@ class Status(StrEnum):
     """What became of a trial."""
 
     COMPLETE = "complete"
+    PRUNED = "pruned"
     FAILED = "failed"
     DUPLICATE = "duplicate"
     UNFINISHED = "unfinished"
@@ -35,7 +36,9 @@ class TrialTask:
 class FoldResult:
     """Scores and times (in seconds) of one trial on one fold.
 
-    `fit_error` is the traceback of a failed fit, None if it succeeded.
+    `fit_error` is the traceback of a failed fit, None if it succeeded. `row_values`
+    has, for each raced metric that allows it, an array of one value per test row,
+    whose mean is the score.
     """
 
     fold: int
@@ -45,6 +48,7 @@ class FoldResult:
     score_time: float
     n_test_samples: int
     fit_error: str | None = None
+    row_values: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +69,31 @@ class TaskRaised:
 
 @dataclass(frozen=True, slots=True)
 class TaskLost:
-    """The worker of a task is gone; nothing of the task came back."""
+    """The worker of a task is gone; nothing of the task came back.
+
+    One that had not `begun` cannot be the cause.
+    """
 
     task: TrialTask
     reason: str
+    begun: bool = True
 
 
 Outcome = TaskDone | TaskRaised | TaskLost
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The decision to stop a trial before its last fold.
+
+    `estimates` are the mean scores that the first `n_folds` let expect. `chance` is the
+    probability of ending above the trial that it was compared with, None for a rule
+    that knows none.
+    """
+
+    n_folds: int
+    estimates: dict[str, float]
+    chance: float | None = None
 
 
 @dataclass(slots=True)
@@ -80,7 +102,9 @@ class TrialRecord:
 
     Times are seconds since the epoch; `duplicate_of` is the number of the trial
     whose results were copied; `error` says why the search itself failed the trial;
-    `values` are its objectives and the violations of its constraints, once known.
+    `values` are its objectives and the violations of its constraints, once known;
+    `n_cleared` is the number of its folds that may run as far as is decided, `stop`
+    the decision to run no more; `n_reported` folds have been passed on to observers.
     """
 
     number: int
@@ -94,11 +118,23 @@ class TrialRecord:
     started: float | None = None
     finished: float | None = None
     values: tuple[list[float], dict[str, float]] | None = None
+    n_cleared: int = 0
+    n_reported: int = 0
+    stop: Stop | None = None
 
     @property
     def is_finished(self) -> bool:
-        """Whether every fold has its result."""
-        return len(self.results) == self.n_splits
+        """Whether every fold has its result and counts, or the trial has been stopped."""
+        if self.stop is not None:
+            return True
+        # Folds that ran ahead of a decision may be complete before it is made.
+        is_decided = self.n_cleared in (0, self.n_splits) or self.error is not None
+        return is_decided and len(self.results) == self.n_splits
+
+    @property
+    def n_folds_in_order(self) -> int:
+        """How many folds have their results, counted from the first without a gap."""
+        return next((k for k in range(self.n_splits) if k not in self.results), self.n_splits)
 
     @property
     def has_failed(self) -> bool:

@@ -12,6 +12,13 @@ In-order tells let one long trial hold up the others. So idle workers take the
 next open fold of the *oldest* trial, whether or not another worker is on that
 trial already: as folds do not depend on each other, that is the order in which
 the trial that everybody waits for ends first.
+
+A rule may stop a trial between folds. Whether fold k (from 0) of trial t runs depends
+on its folds before k and on the trials up to t - lag + k * lag / n_splits (rounded
+down): a past that moves on in virtual time, so that later folds are judged by what is
+known later, and is again the same whatever the timing. A worker that would be idle
+runs folds ahead of that decision; the results of folds that turn out not to run are
+dropped.
 """
 
 from __future__ import annotations
@@ -21,7 +28,7 @@ from typing import Any, Protocol
 
 from optunasearch._space import Point
 from optunasearch.exceptions import OptunaSearchError, WorkerDiedError
-from optunasearch.execution._records import FoldResult, TrialRecord, TrialTask
+from optunasearch.execution._records import FoldResult, Stop, TrialRecord, TrialTask
 
 # A task that took its worker with it this many times fails its trial.
 MAX_LOSSES = 3
@@ -35,6 +42,20 @@ class Proposer(Protocol):
 
     def tell(self, record: TrialRecord) -> None:
         """Take note of a finished trial."""
+
+
+class StoppingRule(Protocol):
+    """What decides between the folds of a trial whether it goes on."""
+
+    def settle(self, record: TrialRecord) -> None:
+        """Take note of a finished trial; called in the order of numbers."""
+
+    def judge(self, record: TrialRecord, n_folds: int, n_settled: int) -> Stop | None:
+        """Return a decision to stop after the first `n_folds`, None to go on.
+
+        It may use the first `n_settled` trials, all of them settled, and nothing of
+        the others.
+        """
 
 
 class Schedule:
@@ -64,6 +85,7 @@ class Schedule:
         lag: int,
         reuse_duplicates: bool,
         failed_fold: Callable[[TrialRecord, int, OptunaSearchError], FoldResult],
+        rule: StoppingRule | None = None,
     ) -> None:
         self._proposer = proposer
         self._n_trials = n_trials
@@ -71,18 +93,25 @@ class Schedule:
         self._lag = lag
         self._reuse_duplicates = reuse_duplicates
         self._failed_fold = failed_fold
+        self._rule = rule
         self._first_of: dict[Any, int] = {}
         self._copies: dict[int, list[TrialRecord]] = {}
         self._exhausted = False
         self._n_open_folds = 0
         self.records: list[TrialRecord] = []
         self.n_told = 0
+        self.n_settled = 0
 
     @property
     def n_folds_left(self) -> int:
         """Folds that are not known to have run, at most."""
         n_trials = len(self.records) if self._exhausted else self._n_trials
         return (n_trials - self.n_told) * self._n_splits
+
+    @property
+    def stops_trials(self) -> bool:
+        """Whether there is a rule, so that folds are better handed out one by one."""
+        return self._rule is not None
 
     @property
     def has_open_folds(self) -> bool:
@@ -106,6 +135,7 @@ class Schedule:
         self.records.append(record)
         if not self._copy_of_first(record):
             self._open(record)
+        self._judge()
         return record
 
     def next_to_tell(self) -> TrialRecord | None:
@@ -121,34 +151,38 @@ class Schedule:
         self.n_told += 1
         self._proposer.tell(record)
 
-    def next_task(self, *, whole_trials: bool) -> TrialTask | None:
-        """Hand out the next folds: all of a trial, or one."""
+    def next_task(self, *, whole_trials: bool, ahead: bool = False) -> TrialTask | None:
+        """Hand out the next folds: all of a trial, or one.
+
+        With `ahead`, also one of which it is not yet decided whether it runs.
+        """
         if not self._n_open_folds:
             return None
         for record in self.untold:
-            if record.unassigned:
+            if record.unassigned and (ahead or record.unassigned[0] < record.n_cleared):
                 n_folds = len(record.unassigned) if whole_trials else 1
                 folds = tuple(record.unassigned[:n_folds])
                 del record.unassigned[:n_folds]
                 self._n_open_folds -= n_folds
                 return TrialTask(record.number, record.point, folds)
-        raise AssertionError("open folds without a trial")
+        return None
 
     def record(self, task: TrialTask, results: tuple[FoldResult, ...]) -> None:
-        """Take the results of a task; those of a trial given up are ignored."""
+        """Take the results of a task; those of a trial given up or stopped are ignored."""
         record = self.records[task.number]
-        if record.error is None:
+        if record.error is None and record.stop is None:
             for result in results:
                 record.results[result.fold] = result
             self._finish(record)
+            self._judge()
 
-    def give_back(self, task: TrialTask, reason: str) -> None:
+    def give_back(self, task: TrialTask, reason: str, *, begun: bool = True) -> None:
         """Open the folds of a lost task again, or fail the trial for good."""
         record = self.records[task.number]
-        if record.error is not None:
+        if record.error is not None or record.stop is not None:
             return
         for fold in task.folds:
-            record.n_lost[fold] = record.n_lost.get(fold, 0) + 1
+            record.n_lost[fold] = record.n_lost.get(fold, 0) + begun
         if max(record.n_lost.values()) >= MAX_LOSSES:
             self.fail(record, WorkerDiedError(f"{reason}, the {MAX_LOSSES}rd time"))
         else:
@@ -163,6 +197,7 @@ class Schedule:
         for fold in range(self._n_splits):
             record.results.setdefault(fold, self._failed_fold(record, fold, error))
         self._finish(record)
+        self._judge()
 
     @property
     def untold(self) -> list[TrialRecord]:
@@ -171,7 +206,42 @@ class Schedule:
 
     def _open(self, record: TrialRecord) -> None:
         record.unassigned = list(range(self._n_splits))
+        record.n_cleared = self._n_splits if self._rule is None else 1
         self._n_open_folds += self._n_splits
+
+    def _judge(self) -> None:
+        """Decide what can be decided now, oldest trial first."""
+        if self._rule is None:
+            return
+        number = self.n_settled
+        while number < len(self.records):
+            record = self.records[number]
+            self._judge_folds(self._rule, record)
+            if number == self.n_settled and record.is_finished:
+                self._rule.settle(record)
+                self.n_settled += 1  # those that follow may have waited for this
+            number += 1
+
+    def _judge_folds(self, rule: StoppingRule, record: TrialRecord) -> None:
+        """Decide on the next folds of a trial, as far as its past is settled."""
+        while not record.is_finished and 0 < record.n_cleared <= record.n_folds_in_order:
+            n_settled = self._past(record.number, record.n_cleared)
+            if n_settled > self.n_settled:
+                return
+            record.stop = rule.judge(record, record.n_cleared, n_settled)
+            if record.stop is None:
+                record.n_cleared += 1
+                self._finish(record)
+                continue
+            self._n_open_folds -= len(record.unassigned)
+            record.unassigned = []
+            for fold in [f for f in record.results if f >= record.stop.n_folds]:
+                del record.results[fold]
+            self._finish(record)
+
+    def _past(self, number: int, n_folds: int) -> int:
+        """Return how many trials may have a say after the first folds of a trial."""
+        return max(number + 1 - self._lag + n_folds * self._lag // self._n_splits, 0)
 
     def _copy_of_first(self, record: TrialRecord) -> bool:
         """Whether the trial repeats an earlier one and so needs no fit (yet)."""
@@ -192,6 +262,8 @@ class Schedule:
             return False
         record.duplicate_of = original.number
         record.results = dict(original.results)
+        # The rivals have only become better since the original was stopped.
+        record.stop = original.stop
         record.started, record.finished = original.started, original.finished
         return True
 

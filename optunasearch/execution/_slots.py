@@ -18,6 +18,7 @@ import pickle
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from multiprocessing.util import Finalize
 from typing import Any
@@ -38,8 +39,8 @@ class Slot:
     ----------
     is_ready : bool
         Whether the current search's context is open in the worker.
-    task : TrialTask or None
-        What it is evaluating, since `since` (`time.monotonic`).
+    tasks : deque of TrialTask
+        What it is evaluating, since `since` (`time.monotonic`), and what waits behind.
     """
 
     def __init__(self, environment: dict[str, str]) -> None:
@@ -56,13 +57,18 @@ class Slot:
         lifeline.close()
         self.path: str | None = None
         self.is_ready = False
-        self.task: TrialTask | None = None
+        self.tasks: deque[TrialTask] = deque()
         self.since = 0.0
+
+    @property
+    def task(self) -> TrialTask | None:
+        """What it is evaluating."""
+        return self.tasks[0] if self.tasks else None
 
     @property
     def is_idle(self) -> bool:
         """Whether a task submitted now would start at once."""
-        return self.is_ready and self.task is None
+        return self.is_ready and not self.tasks
 
     def open(self, path: str, setup: tuple[Any, ...]) -> None:
         """Let the worker open a context; it replies when it has."""
@@ -70,13 +76,20 @@ class Slot:
         self._send("open", cloudpickle.dumps((path, *setup)))
 
     def run(self, task: TrialTask) -> None:
-        """Let the worker evaluate a task."""
-        self.task, self.since = task, time.monotonic()
+        """Let the worker evaluate a task, after those that it has."""
+        if not self.tasks:
+            self.since = time.monotonic()
+        self.tasks.append(task)
         if task.callback_contexts:
             contexts = tuple(map(detached, task.callback_contexts))
             task = dataclasses.replace(task, callback_contexts=contexts)
         # Values of a callable space may be objects of the user's own script.
         self._send("run", _pickled(task))
+
+    def finish(self) -> TrialTask:
+        """Return the task of which the worker has sent the result."""
+        self.since = time.monotonic()
+        return self.tasks.popleft()
 
     def forget(self) -> None:
         """Let the worker drop its context."""

@@ -18,12 +18,18 @@ class Workers:
     killed: list = field(default_factory=list)
     expected: list = field(default_factory=list)
     most_at_once: int = 0
+    # Whether one more task may wait for a worker.
+    queues: bool = False
 
     def __post_init__(self):
         self._running = []
 
     def clock(self):
         return self.now
+
+    @property
+    def has_room_behind(self):
+        return self.queues and len(self._running) == self.n_workers
 
     @property
     def has_room(self):
@@ -34,7 +40,7 @@ class Workers:
         return list(self._running)
 
     def submit(self, task):
-        assert self.has_room
+        assert self.has_room or self.has_room_behind
         self._running.append((task, self.now))
         self.tasks.append(task)
         self.most_at_once = max(self.most_at_once, len(self._running))

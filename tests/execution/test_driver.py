@@ -103,6 +103,16 @@ def test_single_folds_never_travel_together():
     assert all(len(task.folds) == 1 for task in workers.tasks)
 
 
+def test_only_short_tasks_wait_behind_others():
+    for seconds, most in ((0.001, 2), (0.5, 1)):
+        workers = Workers(seconds=lambda number, fold, s=seconds: s, queues=True)
+        make_driver(workers, n_trials=6, lag=4)[0].run()
+        assert workers.most_at_once == most
+    workers = Workers(seconds=lambda number, fold: 0.001, queues=True)
+    make_driver(workers, n_trials=6, lag=4, trial_timeout=9.0)[0].run()
+    assert workers.most_at_once == 1
+
+
 def test_idle_workers_take_folds_of_the_oldest_trial():
     workers = Workers(n_workers=3, seconds=lambda number, fold: 1.0)
     make_driver(workers, n_trials=2, n_splits=2, lag=2)[0].run()

@@ -137,6 +137,34 @@ def test_a_lost_worker_is_replaced_and_its_task_reported(make_executor, make_con
     assert len(pids & {slot.process.pid for slot in executor._slots}) == 1
 
 
+def test_a_second_task_waits_in_a_worker_and_is_not_blamed_for_its_death(
+    make_executor, make_context
+):
+    executor = make_executor(make_context(At((1,), Sleep(60))), n_jobs=1, isolate=True)
+    wait_for_workers(executor, 1)
+    assert not executor.has_room_behind  # an idle worker has room, and nothing to wait for
+    running, waiting = task_at(1), task_at(2, number=1)
+    executor.submit(running)
+    assert executor.has_room_behind
+    executor.submit(waiting)
+    assert not executor.has_room_behind
+    assert [task for task, _ in executor.running] == [running]
+    os.kill(executor._slots[0].process.pid, signal.SIGKILL)
+    lost = []
+    assert eventually(lambda: lost.extend(executor.wait(0.1)) or lost, 30)
+    assert [(o.task, o.begun) for o in lost] == [(running, True), (waiting, False)]
+
+
+def test_tasks_of_a_worker_come_back_in_their_order(make_executor, make_context):
+    executor = make_executor(make_context(), n_jobs=1, isolate=True)
+    wait_for_workers(executor, 1)
+    tasks = [task_at(1.0), task_at(2.0, number=1)]
+    for task in tasks:
+        executor.submit(task)
+    assert [outcome(executor).task for _ in tasks] == tasks
+    assert executor.running == []
+
+
 @pytest.mark.slow
 def test_what_killed_a_worker_does_not_get_to_this_process(
     warm, make_executor, make_context, tmp_path

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from optunasearch._space import Point
 from optunasearch.exceptions import TrialTimeoutError, WorkerDiedError
-from optunasearch.execution._records import FoldResult
+from optunasearch.execution._records import FoldResult, Stop
 from optunasearch.execution._schedule import MAX_LOSSES, Schedule
 
 FAILING = 0  # a point whose second fold fails
@@ -45,7 +45,30 @@ def failed_fold(record, fold, error):
     return FoldResult(fold, float("nan"), None, 0.0, 0.0, 1, str(error))
 
 
-def make_schedule(proposer, *, n_trials=10, n_splits=3, lag=1, reuse_duplicates=True):
+@dataclass
+class Whim:
+    """A rule whose decisions depend on all that it may use, and on nothing else."""
+
+    one_in: int
+    settled: list = field(default_factory=list)
+    judged: list = field(default_factory=list)
+
+    def settle(self, record):
+        results = tuple(record.results[fold] for fold in sorted(record.results))
+        self.settled.append((record.number, results, record.stop, record.duplicate_of))
+
+    def judge(self, record, n_folds, n_settled):
+        assert 0 < n_folds < record.n_splits
+        assert len(self.settled[:n_settled]) == n_settled
+        past = self.settled[:n_settled]
+        own = [record.results[fold] for fold in range(n_folds)]
+        digest = zlib.crc32(repr((past, record.number, n_folds, own)).encode())
+        stops = digest % self.one_in == 0
+        self.judged.append((record.number, n_folds, n_settled, stops))
+        return Stop(n_folds, {"score": 0.0}) if stops else None
+
+
+def make_schedule(proposer, *, n_trials=10, n_splits=3, lag=1, reuse_duplicates=True, rule=None):
     return Schedule(
         proposer,
         n_trials=n_trials,
@@ -53,6 +76,7 @@ def make_schedule(proposer, *, n_trials=10, n_splits=3, lag=1, reuse_duplicates=
         lag=lag,
         reuse_duplicates=reuse_duplicates,
         failed_fold=failed_fold,
+        rule=rule,
     )
 
 
@@ -82,7 +106,10 @@ def play(schedule, n_workers=1, random=None):
         advance(schedule)
         while len(running) < n_workers:
             whole = random is None or random.random() < 0.5
+            whole = whole and not schedule.stops_trials
             task = schedule.next_task(whole_trials=whole)
+            if task is None and random:
+                task = schedule.next_task(whole_trials=whole, ahead=True)
             if task is None:
                 break
             running.append(task)
@@ -272,3 +299,71 @@ def test_folds_left_are_an_upper_bound_that_falls_to_zero():
     assert schedule.n_folds_left == 10
     play(schedule)
     assert schedule.n_folds_left == 0
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    random=st.randoms(use_true_random=False),
+    n_workers=st.integers(1, 6),
+    n_trials=st.integers(1, 25),
+    n_splits=st.integers(1, 5),
+    n_values=st.integers(1, 12),
+    lag=st.integers(1, 8),
+    reuse_duplicates=st.booleans(),
+    one_in=st.integers(1, 6),
+)
+def test_with_a_rule_the_order_of_completions_changes_nothing_either(
+    random, n_workers, n_trials, n_splits, n_values, lag, reuse_duplicates, one_in
+):
+    shape = dict(n_trials=n_trials, n_splits=n_splits, lag=lag, reuse_duplicates=reuse_duplicates)
+    calm, wild = Rumination(n_values), Rumination(n_values)
+    calm_rule, wild_rule = Whim(one_in), Whim(one_in)
+    reference = make_schedule(calm, **shape, rule=calm_rule)
+    schedule = make_schedule(wild, **shape, rule=wild_rule)
+    evaluated_calmly = play(reference)
+    play(schedule, n_workers, random)
+
+    assert wild.events == calm.events
+    assert [r.results for r in schedule.records] == [r.results for r in reference.records]
+    assert [r.stop for r in schedule.records] == [r.stop for r in reference.records]
+    assert wild_rule.settled == calm_rule.settled
+    assert sorted(wild_rule.judged) == sorted(calm_rule.judged)
+    assert not schedule.has_open_folds
+    # One worker alone never has to run a fold in vain.
+    fitted = [r for r in reference.records if r.duplicate_of is None]
+    assert len(evaluated_calmly) == sum(len(r.results) for r in fitted)
+
+
+def test_the_past_moves_on_from_fold_to_fold():
+    rule = Whim(one_in=10**9)
+    play(make_schedule(Rumination(1000), n_trials=12, n_splits=4, lag=4, rule=rule))
+    pasts = {(number, fold): n_settled for number, fold, n_settled, _ in rule.judged}
+    assert [pasts[10, fold] for fold in (1, 2, 3)] == [8, 9, 10]
+    assert pasts[2, 1] == 0
+
+
+def test_with_one_pending_trial_every_trial_before_it_counts():
+    rule = Whim(one_in=10**9)
+    play(make_schedule(Rumination(1000), n_trials=5, n_splits=4, rule=rule))
+    assert all(n_settled == number for number, _, n_settled, _ in rule.judged)
+
+
+def test_folds_that_ran_ahead_of_a_stop_are_dropped():
+    class StopAtOnce(Whim):
+        def judge(self, record, n_folds, n_settled):
+            return Stop(n_folds, {"score": 0.0})
+
+    schedule = make_schedule(Rumination(1000), n_trials=2, lag=2, rule=StopAtOnce(1))
+    advance(schedule)
+    first, second = (schedule.next_task(whole_trials=False) for _ in range(2))
+    ahead = schedule.next_task(whole_trials=False, ahead=True)
+    assert (ahead.number, ahead.folds) == (0, (1,))
+    evaluate(schedule, ahead)
+    evaluate(schedule, first)
+    assert schedule.records[0].results.keys() == {0}
+    evaluate(schedule, second)
+    assert [r.is_finished for r in schedule.records] == [True, True]
+    evaluate(schedule, ahead)  # late: ignored
+    schedule.give_back(ahead, "worker gone")
+    assert schedule.records[0].results.keys() == {0}
+    assert not schedule.has_open_folds

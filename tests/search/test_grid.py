@@ -141,7 +141,7 @@ def test_distributions_are_sampled_as_by_randomizedsearchcv(classification):
     theirs = RandomizedSearchCV(SVC(), space, n_iter=12, cv=2, random_state=0)
     theirs = theirs.fit(*classification).cv_results_
     ours = OptunaSearchCV(
-        SVC(gamma=0.1), space, n_trials=12, cv=2, sampler="random", random_state=0
+        SVC(gamma=0.1), space, n_trials=12, cv=2, sampler="random", pruner=None, random_state=0
     )
     ours = ours.fit(*classification).cv_results_
     assert set(ours) == set(theirs)

@@ -56,8 +56,10 @@ def test_one_shows_the_progress(capfd, classification):
 
 def test_two_shows_every_trial(capfd, classification):
     lines = output(capfd, classification, verbose=2)
-    assert len(lines) == 5
-    for number, line in enumerate(lines[1:], start=1):
+    assert len(lines) == 6
+    reason = "there are fewer than 10 trials"
+    assert lines[1] == f"OptunaSearchCV: pruner='auto' stops no trial: {reason}."
+    for number, line in enumerate(lines[2:], start=1):
         assert line.startswith(f"[trial {number}/4] score=0.")
         assert "var_smoothing=" in line
 

@@ -1,0 +1,136 @@
+"""Which rule stops the trials of a search: what `pruner` comes to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from optuna.pruners import BasePruner, NopPruner
+
+from optunasearch.execution._records import TrialRecord
+from optunasearch.execution._schedule import StoppingRule
+from optunasearch.pruning._differences import RowGroups
+from optunasearch.pruning._optuna_rule import OptunaRule, make_pruner
+from optunasearch.pruning._race import Race, RaceRule
+from optunasearch.pruning._row_values import RowValues
+
+# With fewer trials the complete ones that a race needs first are most of them.
+LEAST_TRIALS = 10
+
+
+@dataclass(frozen=True)
+class PrunedSearch:
+    """What a choice of pruner depends on.
+
+    Attributes
+    ----------
+    objectives : list of str
+        Keys of the scores that are optimised.
+    enumerated : bool
+        Whether every point of the space is visited.
+    is_feasible : callable
+        ``is_feasible(record)`` says of a complete trial whether it may be the best.
+    splits : sequence of (train, test) index arrays
+    groups : array-like of shape (n_samples,) or None
+        What the splitter was given.
+    """
+
+    objectives: list[str]
+    refit: Any
+    n_trials: int
+    enumerated: bool
+    return_train_score: bool
+    is_feasible: Callable[[TrialRecord], bool]
+    splits: Sequence[tuple[Any, Any]]
+    groups: Any = None
+
+    @property
+    def why_no_race(self) -> str | None:
+        """Why ``pruner="auto"`` stops no trial, None if it does."""
+        if len(self.splits) < 2:
+            return "there is only one fold"
+        if self.enumerated:
+            return "every point of the grid is wanted"
+        if self.return_train_score:
+            return "return_train_score=True asks for a full table"
+        if callable(self.refit):
+            return "a callable refit is to see every candidate"
+        if self.refit is False:
+            return "refit=False names no best candidate"
+        if self.n_trials < LEAST_TRIALS:
+            return f"there are fewer than {LEAST_TRIALS} trials"
+        return None
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """A rule, and what it needs from each fold.
+
+    `row_values` goes to the fold context; `note` says why there is no rule.
+    """
+
+    rule: StoppingRule | None = None
+    row_values: Callable[[Any, Any], RowValues] | None = None
+    note: str | None = None
+
+
+def choose_pruning(pruner: Any, search: PrunedSearch) -> Pruning:
+    """Return the rule that `pruner` stands for.
+
+    Raises
+    ------
+    ValueError
+        If the pruner cannot work for this search.
+    """
+    if pruner is None or isinstance(pruner, NopPruner) or len(search.splits) < 2:
+        return Pruning()
+    if isinstance(pruner, str) and pruner == "auto":
+        reason = search.why_no_race
+        if reason is not None:
+            return Pruning(note=f"pruner='auto' stops no trial: {reason}.")
+        return _race(Race(), search)
+    if isinstance(pruner, Race):
+        if pruner.metric is None and (callable(search.refit) or search.refit is False):
+            raise ValueError(
+                f"pruner={pruner!r} does not know which candidate is the best with "
+                f"refit={search.refit!r}; name a score, as in Race(metric='score')."
+            )
+        return _race(pruner, search)
+    if len(search.objectives) > 1:
+        raise ValueError(
+            f"pruner={pruner!r} compares one score, but objectives are "
+            f"{search.objectives}; use pruner='auto', Race() or None."
+        )
+    made: BasePruner = make_pruner(pruner, len(search.splits))
+    return Pruning(OptunaRule(made, search.objectives[0], len(search.splits)))
+
+
+def _race(race: Race, search: PrunedSearch) -> Pruning:
+    metrics = search.objectives if race.metric is None else [race.metric]
+    n_splits = len(search.splits)
+    rule = RaceRule(
+        metrics,
+        risk=race.risk,
+        n_splits=n_splits,
+        is_feasible=search.is_feasible,
+        # Later folds of a time series are trained on more rows and test other times.
+        first_fold=math.ceil(n_splits / 2) if _is_forward(search.splits) else 1,
+        groups=_row_groups(search.groups, search.splits),
+    )
+    return Pruning(rule, partial(RowValues, names=tuple(metrics)))
+
+
+def _is_forward(splits: Sequence[tuple[Any, Any]]) -> bool:
+    """Whether every fold is tested on later rows than it is trained on."""
+    return all(np.max(train) < np.min(test) for train, test in splits)
+
+
+def _row_groups(groups: Any, splits: Sequence[tuple[Any, Any]]) -> list[RowGroups] | None:
+    if groups is None:
+        return None
+    _, codes = np.unique(np.asarray(groups), return_inverse=True)
+    return [RowGroups(codes[test]) for _, test in splits]

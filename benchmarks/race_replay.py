@@ -13,6 +13,7 @@ without the race) see the same candidates. "Workers" step in time: all folds tak
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 from _race_tasks import HOSTILE, TASKS, Fitted, fitted_tasks
@@ -76,7 +77,11 @@ def replay(fitted: Fitted, order, *, risk: float, lag: int, n_workers: int):
         n_fits += len(tasks)
         for task in tasks:
             candidate = fitted.results[order[task.number]]
-            schedule.record(task, tuple(candidate[fold] for fold in task.folds))
+            # The rule drops the row values that it needs no more.
+            results = (
+                replace(r, row_values=dict(r.row_values)) for r in map(candidate.get, task.folds)
+            )
+            schedule.record(task, tuple(results))
     complete = [r.number for r in schedule.records if r.stop is None]
     means = fitted.means[order]
     return n_fits, max(complete, key=lambda number: (means[number], -number))

@@ -27,6 +27,7 @@ class Ledger:
         self.study: SearchStudy = new_study(None, [f"mean_test_{name}" for name in objectives])
         self._space = space
         self._plan = plan
+        self._n_epochs = 0
 
     def add(self, record: TrialRecord) -> FrozenTrial:
         """Write a trial that has all its results."""
@@ -84,6 +85,9 @@ class Ledger:
         if len(self._plan.known_objectives) > 1:
             return {}
         (name,) = self._plan.known_objectives
+        curves = {fold: r.curve for fold, r in sorted(record.results.items()) if r.curve}
+        if curves:
+            return self._epoch_scores(curves)
         scores = {}
         for fold, result in sorted(record.results.items()):
             score = result.test_scores
@@ -91,6 +95,16 @@ class Ledger:
             if math.isfinite(score):
                 scores[fold] = float(score)
         return scores
+
+    def _epoch_scores(self, curves: dict[int, tuple[float, ...]]) -> dict[int, float]:
+        """Return the score after each epoch, one fold after the other: no step twice."""
+        self._n_epochs = max(self._n_epochs, *map(len, curves.values()))
+        return {
+            fold * self._n_epochs + epoch: score
+            for fold, curve in curves.items()
+            for epoch, score in enumerate(curve, start=1)
+            if math.isfinite(score)
+        }
 
 
 def status_of(record: TrialRecord) -> Status:
@@ -111,7 +125,7 @@ def _attributes(record: TrialRecord) -> dict[str, Any]:
     if record.error is not None:
         attributes["error"] = record.error
     if record.stop is not None:
-        attributes["n_splits_run"] = record.stop.n_folds
+        attributes["n_splits_run"] = record.n_full_folds
         attributes["estimates"] = record.stop.estimates
     return attributes
 

@@ -95,7 +95,12 @@ class Progress:
         if self._verbose in (1, 2) and n_pruned:
             fitted = [r for r in records if r.is_finished and r.duplicate_of is None]
             n_fits, n_all = sum(len(r.results) for r in fitted), len(fitted) * self._n_splits
-            print(f"{n_pruned} of {len(records)} trials pruned: {n_fits} fits instead of {n_all}")
+            n_epochs = sum(len(result.curve) for r in fitted for result in r.results.values())
+            epochs = f", {n_epochs} epochs" if n_epochs else ""
+            print(
+                f"{n_pruned} of {len(records)} trials pruned: {n_fits} fits{epochs} "
+                f"instead of {n_all} fits"
+            )
 
     @property
     def _best_so_far(self) -> str:

@@ -28,15 +28,18 @@ def fold_outputs(search: Any, records: Sequence[TrialRecord]) -> list[dict[str, 
         for fold in range(record.n_splits):
             # Of a fold that has not run the first stands in; `blank_pruned` blanks it.
             result = record.results.get(fold) or record.results[0]
+            scores = result.test_scores
+            if result.was_stopped:  # a number, so that nobody is warned of NaN
+                scores = dict.fromkeys(scores, 0.0) if isinstance(scores, dict) else 0.0
             output = {
-                "test_scores": result.test_scores,
+                "test_scores": scores,
                 "fit_time": result.fit_time,
                 "score_time": result.score_time,
                 "n_test_samples": result.n_test_samples,
                 "fit_error": result.fit_error,
             }
             if search.return_train_score:
-                output["train_scores"] = result.train_scores
+                output["train_scores"] = scores if result.was_stopped else result.train_scores
             outputs.append(output)
     ran = [o for o, has_run in zip(outputs, _have_run(records), strict=True) if has_run]
     _warn_or_raise_about_fit_failures(ran, search.error_score)
@@ -46,7 +49,13 @@ def fold_outputs(search: Any, records: Sequence[TrialRecord]) -> list[dict[str, 
 
 
 def _have_run(records: Sequence[TrialRecord]) -> list[bool]:
-    return [fold in r.results for r in records for fold in range(r.n_splits)]
+    """Return for each candidate and fold whether it was fitted to its end."""
+    has_run = []
+    for record in records:
+        for fold in range(record.n_splits):
+            result = record.results.get(fold)
+            has_run.append(result is not None and not result.was_stopped)
+    return has_run
 
 
 def blank_pruned(
@@ -208,7 +217,7 @@ def trials_table(
         table[f"mean_test_{name}"] = np.array(
             [mean_score(r, name) if len(r.results) == r.n_splits else np.nan for r in records]
         )
-    table["n_splits_run"] = np.array([len(r.results) for r in records])
+    table["n_splits_run"] = np.array([r.n_full_folds for r in records])
     table["fit_seconds"] = np.array([r.fit_seconds for r in records])
     table["duplicate_of"] = [r.duplicate_of for r in records]
     table["error"] = [_error(r) for r in records]

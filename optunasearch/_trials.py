@@ -35,6 +35,7 @@ from optunasearch.execution._records import FoldResult, TrialRecord
 from optunasearch.execution._reuse import TransformReuse
 from optunasearch.execution._schedule import Schedule
 from optunasearch.pruning._choice import PrunedSearch, Pruning, choose_pruning
+from optunasearch.pruning._skorch import explain, net_of
 from optunasearch.tracking import SearchEvent
 
 
@@ -76,6 +77,8 @@ class TrialRun:
         self._n_trials = self._budget()
         self._pruning = self._choose_pruning(groups)
         context.row_values = self._pruning.row_values
+        context.follow = self._pruning.follow
+        context.explain = explain if net_of(context.estimator) is not None else None
         self._backend = choose_backend(search.n_jobs, search.trial_timeout)
         lag = default_lag(self._backend.n_jobs, search.sampler, enumerated=self._enumerated)
         self._schedule = Schedule(
@@ -162,6 +165,7 @@ class TrialRun:
                 return_train_score=search.return_train_score,
                 is_feasible=plan.is_feasible,
                 splits=self._context.splits,
+                estimator=self._context.estimator,
                 groups=groups,
             ),
         )

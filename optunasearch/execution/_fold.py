@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from traceback import format_exc
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from sklearn import config_context, get_config
@@ -34,6 +34,19 @@ from optunasearch.execution._records import FoldResult, Scores, TrialTask
 from optunasearch.execution._reuse import TransformReuse
 
 
+class FitStopped(Exception):
+    """Raised inside a fit that is not worth its remaining epochs."""
+
+
+class Follower(Protocol):
+    """Who watches a fit from inside and may stop it by raising `FitStopped`.
+
+    `curve` are the scores after the epochs so far.
+    """
+
+    curve: list[float]
+
+
 @dataclass
 class FoldContext:
     """What every fold of a search shares.
@@ -49,6 +62,11 @@ class FoldContext:
     row_values : callable or None
         ``row_values(scorer, estimator)`` wraps the scorer so that it also tells what each
         test row adds to the score (`optunasearch.pruning`); None if nobody asks.
+    follow : callable or None
+        ``follow(estimator, X_test, y_test, scorer, limits)`` puts a `Follower` into an
+        unfitted estimator and returns it, or None where there is nothing to follow.
+    explain : callable or None
+        ``explain(error, X, y)`` adds a note to what a fit has raised.
     config : dict
         scikit-learn's configuration where the search was started.
     """
@@ -66,6 +84,8 @@ class FoldContext:
     caller: Any = None
     reuse: TransformReuse | None = None
     row_values: Callable[[Any, Any], Any] | None = None
+    follow: Callable[..., Follower | None] | None = None
+    explain: Callable[[Exception, Any, Any], None] | None = None
     config: dict[str, Any] = field(default_factory=get_config)
 
 
@@ -86,7 +106,7 @@ def evaluate(task: TrialTask, context: FoldContext) -> tuple[FoldResult, ...]:
     for position, fold in enumerate(task.folds):
         callback_context = task.callback_contexts[position] if task.callback_contexts else None
         try:
-            results.append(_evaluate_fold(fold, params, context, callback_context))
+            results.append(_evaluate_fold(fold, params, context, callback_context, task.limits))
         except Exception as error:
             error.add_note(f"trial {task.number}, fold {fold}, parameters {params!r}")
             raise
@@ -94,7 +114,11 @@ def evaluate(task: TrialTask, context: FoldContext) -> tuple[FoldResult, ...]:
 
 
 def _evaluate_fold(
-    fold: int, params: Params, context: FoldContext, callback_context: Any
+    fold: int,
+    params: Params,
+    context: FoldContext,
+    callback_context: Any,
+    limits: tuple[tuple[int, float], ...],
 ) -> FoldResult:
     train, test = _indices(context.X, *context.splits[fold], context.config)
     fit_params = _rows_of(context.fit_params, context.X, train)
@@ -106,7 +130,12 @@ def _evaluate_fold(
     if context.reuse is not None:
         estimator = context.reuse.attach(estimator, fold, X_train, X_test)
 
+    follower = None
+    if context.follow is not None:
+        follower = context.follow(estimator, X_test, y_test, context.scorer, limits)
+
     fit_error = None
+    was_stopped = False
     row_values: dict[str, Any] = {}
     hooks = _FoldHooks(context.caller, callback_context, X_train, y_train, fit_params)
     try:
@@ -116,8 +145,14 @@ def _evaluate_fold(
             else:
                 estimator.fit(X_train, y_train, **fit_params)
         fit_time = time.perf_counter() - start
-    except Exception:
+    except FitStopped:
+        fit_time, score_time = time.perf_counter() - start, 0.0
+        was_stopped = True
+        test_scores = train_scores = error_scores(context.scorer, np.nan)
+    except Exception as error:
         fit_time = time.perf_counter() - start
+        if context.explain is not None:
+            context.explain(error, X_train, y_train)
         if context.error_score == "raise":
             raise
         fit_error = format_exc()
@@ -140,6 +175,8 @@ def _evaluate_fold(
         _num_samples(X_test),
         fit_error,
         row_values,
+        tuple(follower.curve) if follower is not None else (),
+        was_stopped,
     )
 
 

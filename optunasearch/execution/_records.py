@@ -30,6 +30,8 @@ class TrialTask:
     folds: tuple[int, ...]
     # scikit-learn's callback context for each fold; empty if no callback is set.
     callback_contexts: tuple[Any, ...] = ()
+    # (epoch, score): where a fit of the first fold ends unless it has reached the score.
+    limits: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class FoldResult:
 
     `fit_error` is the traceback of a failed fit, None if it succeeded. `row_values`
     has, for each raced metric that allows it, an array of one value per test row,
-    whose mean is the score.
+    whose mean is the score. `curve` is the score after each epoch of an estimator that
+    can be followed; one whose fit `was_stopped` has no other.
     """
 
     fold: int
@@ -49,6 +52,8 @@ class FoldResult:
     n_test_samples: int
     fit_error: str | None = None
     row_values: dict[str, Any] = field(default_factory=dict, compare=False)
+    curve: tuple[float, ...] = ()
+    was_stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,11 @@ class TrialRecord:
     def has_failed(self) -> bool:
         """Whether any of its fits failed."""
         return any(result.fit_error is not None for result in self.results.values())
+
+    @property
+    def n_full_folds(self) -> int:
+        """How many folds have been fitted to their end."""
+        return sum(not result.was_stopped for result in self.results.values())
 
     @property
     def fit_seconds(self) -> float:

@@ -50,6 +50,9 @@ class StoppingRule(Protocol):
     def settle(self, record: TrialRecord) -> None:
         """Take note of a finished trial; called in the order of numbers."""
 
+    def limits(self, n_settled: int) -> tuple[tuple[int, float], ...]:
+        """Return (epoch, score) that the first fit of a trial has to reach to go on."""
+
     def judge(self, record: TrialRecord, n_folds: int, n_settled: int) -> Stop | None:
         """Return a decision to stop after the first `n_folds`, None to go on.
 
@@ -164,7 +167,8 @@ class Schedule:
                 folds = tuple(record.unassigned[:n_folds])
                 del record.unassigned[:n_folds]
                 self._n_open_folds -= n_folds
-                return TrialTask(record.number, record.point, folds)
+                limits = self._limits(record.number) if folds[0] == 0 else ()
+                return TrialTask(record.number, record.point, folds, limits=limits)
         return None
 
     def record(self, task: TrialTask, results: tuple[FoldResult, ...]) -> None:
@@ -238,6 +242,9 @@ class Schedule:
             for fold in [f for f in record.results if f >= record.stop.n_folds]:
                 del record.results[fold]
             self._finish(record)
+
+    def _limits(self, number: int) -> tuple[tuple[int, float], ...]:
+        return () if self._rule is None else self._rule.limits(self._past(number, 0))
 
     def _past(self, number: int, n_folds: int) -> int:
         """Return how many trials may have a say after the first folds of a trial."""

@@ -17,6 +17,8 @@ from optunasearch.pruning._differences import RowGroups
 from optunasearch.pruning._optuna_rule import OptunaRule, make_pruner
 from optunasearch.pruning._race import Race, RaceRule
 from optunasearch.pruning._row_values import RowValues
+from optunasearch.pruning._rungs import RungRule
+from optunasearch.pruning._skorch import FollowedNet, follow_net, net_of
 
 # With fewer trials the complete ones that a race needs first are most of them.
 LEAST_TRIALS = 10
@@ -35,6 +37,7 @@ class PrunedSearch:
     is_feasible : callable
         ``is_feasible(record)`` says of a complete trial whether it may be the best.
     splits : sequence of (train, test) index arrays
+    estimator : estimator
     groups : array-like of shape (n_samples,) or None
         What the splitter was given.
     """
@@ -46,6 +49,7 @@ class PrunedSearch:
     return_train_score: bool
     is_feasible: Callable[[TrialRecord], bool]
     splits: Sequence[tuple[Any, Any]]
+    estimator: Any = None
     groups: Any = None
 
     @property
@@ -70,11 +74,12 @@ class PrunedSearch:
 class Pruning:
     """A rule, and what it needs from each fold.
 
-    `row_values` goes to the fold context; `note` says why there is no rule.
+    `row_values` and `follow` go to the fold context; `note` says why there is no rule.
     """
 
     rule: StoppingRule | None = None
     row_values: Callable[[Any, Any], RowValues] | None = None
+    follow: Callable[..., FollowedNet | None] | None = None
     note: str | None = None
 
 
@@ -121,7 +126,11 @@ def _race(race: Race, search: PrunedSearch) -> Pruning:
         first_fold=math.ceil(n_splits / 2) if _is_forward(search.splits) else 1,
         groups=_row_groups(search.groups, search.splits),
     )
-    return Pruning(rule, partial(RowValues, names=tuple(metrics)))
+    row_values = partial(RowValues, names=tuple(metrics))
+    if race.reduction_factor is None or len(metrics) > 1 or net_of(search.estimator) is None:
+        return Pruning(rule, row_values)
+    rungs = RungRule(rule, metrics[0], race.reduction_factor)
+    return Pruning(rungs, row_values, partial(follow_net, metric=metrics[0]))
 
 
 def _is_forward(splits: Sequence[tuple[Any, Any]]) -> bool:

@@ -77,6 +77,10 @@ class OptunaRule:
         else:
             self._study.tell(trial, state=TrialState.FAIL)
 
+    def limits(self, n_settled: int) -> tuple[tuple[int, float], ...]:
+        """Return none: these pruners are asked between folds only."""
+        return ()
+
     def judge(self, record: TrialRecord, n_folds: int, n_settled: int) -> Stop | None:
         """Return the pruner's decision."""
         scores = self._scores(record, n_folds)

@@ -57,6 +57,10 @@ class Whim:
         results = tuple(record.results[fold] for fold in sorted(record.results))
         self.settled.append((record.number, results, record.stop, record.duplicate_of))
 
+    def limits(self, n_settled):
+        assert len(self.settled[:n_settled]) == n_settled
+        return ((n_settled, 0.5),)
+
     def judge(self, record, n_folds, n_settled):
         assert 0 < n_folds < record.n_splits
         assert len(self.settled[:n_settled]) == n_settled
@@ -340,6 +344,20 @@ def test_the_past_moves_on_from_fold_to_fold():
     pasts = {(number, fold): n_settled for number, fold, n_settled, _ in rule.judged}
     assert [pasts[10, fold] for fold in (1, 2, 3)] == [8, 9, 10]
     assert pasts[2, 1] == 0
+
+
+def test_the_limits_of_a_first_fit_are_those_of_the_past_when_it_was_asked():
+    schedule = make_schedule(Rumination(1000), n_trials=6, n_splits=2, lag=2, rule=Whim(10**9))
+    found = {}
+    while True:
+        advance(schedule)
+        task = schedule.next_task(whole_trials=False)
+        if task is None:
+            break
+        found[task.number, *task.folds] = task.limits
+        evaluate(schedule, task)
+    assert [found[number, 0] for number in range(6)] == [((max(n - 1, 0), 0.5),) for n in range(6)]
+    assert all(found[number, 1] == () for number in range(6))
 
 
 def test_with_one_pending_trial_every_trial_before_it_counts():

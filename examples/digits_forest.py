@@ -64,7 +64,7 @@ exhaustive, exhaustive_seconds = timed_fit(
     OptunaSearchCV(forest, grid, sampler="grid", cv=cv, n_jobs=2)
 )
 print(f"grid: {exhaustive.n_trials_} trials in {exhaustive_seconds:.1f} s")
-print("best parameters:", exhaustive.best_params_)
+print("best parameters of the grid:", exhaustive.best_params_)
 
 # %%
 # Ten trials of TPE
@@ -124,6 +124,6 @@ for name, search, seconds in [
 # The result
 # ----------
 
-print("best parameters:", long.best_params_)
+print("best parameters of TPE with 50 trials:", long.best_params_)
 print(f"CV score: {long.best_score_:.4f}")
 print(f"test score: {long.score(X_test, y_test):.4f}")

@@ -91,14 +91,15 @@ class Progress:
 
     def summarise(self, records: Sequence[TrialRecord]) -> None:
         """Say what pruning has saved."""
-        n_pruned = sum(record.stop is not None for record in records)
+        finished = [record for record in records if record.is_finished]
+        n_pruned = sum(record.stop is not None for record in finished)
         if self._verbose in (1, 2) and n_pruned:
-            fitted = [r for r in records if r.is_finished and r.duplicate_of is None]
+            fitted = [record for record in finished if record.duplicate_of is None]
             n_fits, n_all = sum(len(r.results) for r in fitted), len(fitted) * self._n_splits
             n_epochs = sum(len(result.curve) for r in fitted for result in r.results.values())
             epochs = f", {n_epochs} epochs" if n_epochs else ""
             print(
-                f"{n_pruned} of {len(records)} trials pruned: {n_fits} fits{epochs} "
+                f"{n_pruned} of {len(finished)} trials pruned: {n_fits} fits{epochs} "
                 f"instead of {n_all} fits"
             )
 

@@ -179,9 +179,12 @@ class TrialRun:
         if self._enumerated:
             return GridProposer(space, points)
         if search.initial_params == "estimator" and not points and search.verbose > 0:
+            valid = search.estimator.get_params()
+            searched = space.subspaces[0] if space.subspaces else ()
+            own = {name: valid[name] for name in searched if name in valid}
             print(
-                "OptunaSearchCV: the estimator's own parameters are not a point of "
-                "param_distributions; they are not tried first."
+                f"OptunaSearchCV: the estimator's own values{f' {own}' if own else ''} are not a "
+                "point of param_distributions; they are not tried first."
             )
         objectives = self._plan.known_objectives
         return SamplerProposer(

@@ -34,12 +34,23 @@ from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from optunasearch._samplers import SamplerProposer
-from optunasearch._space import make_space
+from optunasearch._space import Point, make_space
 from optunasearch.execution._fold import FoldContext, evaluate
 from optunasearch.execution._records import FoldResult, TrialTask
 from optunasearch.pruning._row_values import RowValues
 
 LOG = partial(FloatDistribution, log=True)
+
+
+class InOrder:
+    """Proposes the candidates of a replay: trial t is candidate t of its order."""
+
+    def propose(self, number: int) -> Point:
+        """Return a point that stands for the candidate."""
+        return Point({"candidate": number})
+
+    def tell(self, record: Any) -> None:
+        """Nothing is learned."""
 
 
 @dataclass(frozen=True)

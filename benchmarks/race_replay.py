@@ -16,23 +16,12 @@ import time
 from dataclasses import replace
 
 import numpy as np
-from _race_tasks import HOSTILE, TASKS, Fitted, fitted_tasks
+from _race_tasks import HOSTILE, TASKS, Fitted, InOrder, fitted_tasks
 from _timing import begin, parser
 
-from optunasearch._space import Point
 from optunasearch.execution._schedule import Schedule
 from optunasearch.pruning._choice import _is_forward, _row_groups
 from optunasearch.pruning._race import RaceRule
-
-
-class InOrder:
-    """Proposes the candidates of a permutation."""
-
-    def propose(self, number):
-        return Point({"candidate": number})
-
-    def tell(self, record):
-        pass
 
 
 def replay(fitted: Fitted, order, *, risk: float, lag: int, n_workers: int):

@@ -1,4 +1,4 @@
-"""Tasks to race on: real candidates, fitted on every fold once, with their row values."""
+"""Tasks to race on: real candidates, fitted on every fold once, on the same folds."""
 
 from __future__ import annotations
 
@@ -37,7 +37,6 @@ from optunasearch._samplers import SamplerProposer
 from optunasearch._space import Point, make_space
 from optunasearch.execution._fold import FoldContext, evaluate
 from optunasearch.execution._records import FoldResult, TrialTask
-from optunasearch.pruning._row_values import RowValues
 
 LOG = partial(FloatDistribution, log=True)
 
@@ -73,12 +72,10 @@ class Fitted:
     results : list of dict of int to FoldResult
         For each candidate the result of each fold.
     splits : list of (train, test)
-    groups : ndarray or None
     """
 
     results: list[dict[int, FoldResult]]
     splits: list[tuple[Any, Any]]
-    groups: Any
 
     @property
     def means(self) -> np.ndarray:
@@ -298,7 +295,6 @@ def fit_all(task: Task, n_candidates: int, n_splits: int) -> Fitted:
         splits,
         check_scoring(task.estimator, scoring=task.scoring),
         space,
-        row_values=partial(RowValues, names=("score",)),
     )
     results = []
     with warnings.catch_warnings():
@@ -308,7 +304,7 @@ def fit_all(task: Task, n_candidates: int, n_splits: int) -> Fitted:
             assert point is not None
             done = evaluate(TrialTask(number, point, tuple(range(len(splits)))), context)
             results.append({result.fold: result for result in done})
-    return Fitted(results, splits, groups)
+    return Fitted(results, splits)
 
 
 def fitted_tasks(

@@ -13,14 +13,13 @@ without the race) see the same candidates. "Workers" step in time: all folds tak
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import numpy as np
 from _race_tasks import HOSTILE, TASKS, Fitted, InOrder, fitted_tasks
 from _timing import begin, parser
 
 from optunasearch.execution._schedule import Schedule
-from optunasearch.pruning._choice import _is_forward, _row_groups
+from optunasearch.pruning._choice import _is_forward
 from optunasearch.pruning._race import RaceRule
 
 
@@ -32,7 +31,6 @@ def replay(fitted: Fitted, order, *, risk: float, lag: int, n_workers: int):
         risk=risk,
         n_splits=n_splits,
         first_fold=-(-n_splits // 2) if _is_forward(fitted.splits) else 1,
-        groups=_row_groups(fitted.groups, fitted.splits),
     )
     schedule = Schedule(
         InOrder(),
@@ -66,11 +64,7 @@ def replay(fitted: Fitted, order, *, risk: float, lag: int, n_workers: int):
         n_fits += len(tasks)
         for task in tasks:
             candidate = fitted.results[order[task.number]]
-            # The rule drops the row values that it needs no more.
-            results = (
-                replace(r, row_values=dict(r.row_values)) for r in map(candidate.get, task.folds)
-            )
-            schedule.record(task, tuple(results))
+            schedule.record(task, tuple(candidate[fold] for fold in task.folds))
     complete = [r.number for r in schedule.records if r.stop is None]
     means = fitted.means[order]
     return n_fits, max(complete, key=lambda number: (means[number], -number))

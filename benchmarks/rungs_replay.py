@@ -30,7 +30,6 @@ from optunasearch.execution._fold import FoldContext, evaluate
 from optunasearch.execution._records import FoldResult, TrialTask
 from optunasearch.execution._schedule import Schedule
 from optunasearch.pruning._race import RaceRule
-from optunasearch.pruning._row_values import RowValues
 from optunasearch.pruning._rungs import RungRule
 from optunasearch.pruning._skorch import follow_net
 
@@ -86,7 +85,6 @@ def fit(numbers: range, n_splits: int) -> list[dict[int, FoldResult]]:
         list(StratifiedKFold(n_splits, shuffle=True, random_state=0).split(X, y)),
         check_scoring(net),
         space,
-        row_values=partial(RowValues, names=("score",)),
         follow=partial(follow_net, metric="score"),
     )
     found = []
@@ -117,8 +115,7 @@ def replay(candidates, order, n_splits: int, factor: int | None) -> tuple[int, i
         task = schedule.next_task(whole_trials=False)
         if task is None:
             break
-        full = candidates[order[task.number]][task.folds[0]]
-        result = replace(full, row_values=dict(full.row_values))
+        result = candidates[order[task.number]][task.folds[0]]
         for epoch, needed in task.limits:
             if not result.curve[epoch - 1] >= needed:
                 curve = result.curve[:epoch]

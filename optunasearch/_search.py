@@ -337,8 +337,7 @@ class OptunaSearchCV(BaseSearchCV):
             error_score=self.error_score,
             caller=self if tree.is_active else None,
         )
-        groups = routed.splitter.split.get("groups")
-        run = TrialRun(self, context, plan, tree, groups)
+        run = TrialRun(self, context, plan, tree)
         self._forget_results()
         self.study_ = run.study
         try:

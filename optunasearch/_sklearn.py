@@ -7,7 +7,7 @@ import copy
 
 from sklearn.base import _fit_context
 from sklearn.callback import CallbackContext
-from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
+from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import (
     _insert_error_scores,
@@ -25,7 +25,6 @@ __all__ = [
     "StrOptions",
     "_BaseScorer",
     "_MultimetricScorer",
-    "_PassthroughScorer",
     "_check_method_params",
     "_fit_context",
     "_insert_error_scores",

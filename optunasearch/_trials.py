@@ -49,8 +49,6 @@ class TrialRun:
     context : FoldContext
     plan : ScoringPlan
     tree : CallbackTree
-    groups : array-like of shape (n_samples,), optional
-        What the splitter was given.
 
     Attributes
     ----------
@@ -66,7 +64,6 @@ class TrialRun:
         context: FoldContext,
         plan: ScoringPlan,
         tree: CallbackTree,
-        groups: Any = None,
     ) -> None:
         self._search = search
         self._context = context
@@ -75,8 +72,7 @@ class TrialRun:
         self._n_splits = len(context.splits)
         self._enumerated = is_enumerated(search.sampler, context.space, search.n_trials)
         self._n_trials = self._budget()
-        self._pruning = self._choose_pruning(groups)
-        context.row_values = self._pruning.row_values
+        self._pruning = self._choose_pruning()
         context.follow = self._pruning.follow
         context.explain = explain if net_of(context.estimator) is not None else None
         self._backend = choose_backend(search.n_jobs, search.trial_timeout)
@@ -152,7 +148,7 @@ class TrialRun:
             return n_points
         return DEFAULT_N_TRIALS if n_trials is None else n_trials
 
-    def _choose_pruning(self, groups: Any) -> Pruning:
+    def _choose_pruning(self) -> Pruning:
         search, plan = self._search, self._plan
         named = [search.refit] if isinstance(search.refit, str) else ["score"]
         return choose_pruning(
@@ -166,7 +162,6 @@ class TrialRun:
                 is_feasible=plan.is_feasible,
                 splits=self._context.splits,
                 estimator=self._context.estimator,
-                groups=groups,
             ),
         )
 

@@ -23,7 +23,6 @@ SIGNATURES = {
     "StrOptions": "options, *, deprecated=None",
     "_BaseScorer": "score_func, sign, kwargs, response_method='predict'",
     "_MultimetricScorer": "*, scorers, raise_exc=True",
-    "_PassthroughScorer": "estimator",
     "_check_method_params": "X, params, indices=None",
     "_fit_context": "*, prefer_skip_nested_validation",
     "_insert_error_scores": "results, error_score",

@@ -59,9 +59,6 @@ class FoldContext:
     splits : list of (train, test) index arrays
     caller : OptunaSearchCV or None
         For scikit-learn's callbacks; None if none are set.
-    row_values : callable or None
-        ``row_values(scorer, estimator)`` wraps the scorer so that it also tells what each
-        test row adds to the score (`optunasearch.pruning`); None if nobody asks.
     follow : callable or None
         ``follow(estimator, X_test, y_test, scorer, limits)`` puts a `Follower` into an
         unfitted estimator and returns it, or None where there is nothing to follow.
@@ -83,7 +80,6 @@ class FoldContext:
     error_score: float | str = np.nan
     caller: Any = None
     reuse: TransformReuse | None = None
-    row_values: Callable[[Any, Any], Any] | None = None
     follow: Callable[..., Follower | None] | None = None
     explain: Callable[[Exception, Any, Any], None] | None = None
     config: dict[str, Any] = field(default_factory=get_config)
@@ -136,7 +132,6 @@ def _evaluate_fold(
 
     fit_error = None
     was_stopped = False
-    row_values: dict[str, Any] = {}
     hooks = _FoldHooks(context.caller, callback_context, X_train, y_train, fit_params)
     try:
         with hooks.around(estimator):
@@ -159,7 +154,7 @@ def _evaluate_fold(
         test_scores = train_scores = error_scores(context.scorer, context.error_score)
         score_time = 0.0
     else:
-        test_scores, row_values = _test_scores(estimator, X_test, y_test, test, context)
+        test_scores = _scores(estimator, X_test, y_test, test, context)
         score_time = time.perf_counter() - start - fit_time
         if context.return_train_score:
             train_scores = _scores(estimator, X_train, y_train, train, context)
@@ -174,7 +169,6 @@ def _evaluate_fold(
         score_time,
         _num_samples(X_test),
         fit_error,
-        row_values,
         tuple(follower.curve) if follower is not None else (),
         was_stopped,
     )
@@ -214,22 +208,9 @@ def _rows_of(params: dict[str, Any], X: Any, indices: Any) -> dict[str, Any]:
     return _check_method_params(X, params=params, indices=indices) if params else {}
 
 
-def _scores(
-    estimator: Any, X: Any, y: Any, indices: Any, context: FoldContext, scorer: Any = None
-) -> Scores:
+def _scores(estimator: Any, X: Any, y: Any, indices: Any, context: FoldContext) -> Scores:
     score_params = _rows_of(context.score_params, context.X, indices)
-    return _score(estimator, X, y, scorer or context.scorer, score_params, context.error_score)
-
-
-def _test_scores(
-    estimator: Any, X: Any, y: Any, indices: Any, context: FoldContext
-) -> tuple[Scores, dict[str, Any]]:
-    """Return the scores, and what each row adds to them if somebody asks."""
-    if context.row_values is None:
-        return _scores(estimator, X, y, indices, context), {}
-    remembering = context.row_values(context.scorer, estimator)
-    scores = _scores(estimator, X, y, indices, context, remembering.scorer)
-    return scores, remembering.values(scores)
+    return _score(estimator, X, y, context.scorer, score_params, context.error_score)
 
 
 @dataclass

@@ -38,10 +38,9 @@ class TrialTask:
 class FoldResult:
     """Scores and times (in seconds) of one trial on one fold.
 
-    `fit_error` is the traceback of a failed fit, None if it succeeded. `row_values`
-    has, for each raced metric that allows it, an array of one value per test row,
-    whose mean is the score. `curve` is the score after each epoch of an estimator that
-    can be followed; one whose fit `was_stopped` has no other.
+    `fit_error` is the traceback of a failed fit, None if it succeeded. `curve` is the
+    score after each epoch of an estimator that can be followed; one whose fit
+    `was_stopped` has no other.
     """
 
     fold: int
@@ -51,7 +50,6 @@ class FoldResult:
     score_time: float
     n_test_samples: int
     fit_error: str | None = None
-    row_values: dict[str, Any] = field(default_factory=dict, compare=False)
     curve: tuple[float, ...] = ()
     was_stopped: bool = False
 

@@ -1,6 +1,6 @@
 """Pruning: stop a trial as soon as it is very unlikely to become the best.
 
-`Race` compares a trial with the best one so far, fold by fold, on the same test rows.
+`Race` compares a trial with the best one so far, fold by fold.
 The pruners of Optuna are taken as they are, fed with the scores of the folds. Nets of
 skorch are also stopped inside a fit; `PruningCallback` does that in other objectives.
 """

@@ -13,10 +13,8 @@ from optuna.pruners import BasePruner, NopPruner
 
 from optunasearch.execution._records import TrialRecord
 from optunasearch.execution._schedule import StoppingRule
-from optunasearch.pruning._differences import RowGroups
 from optunasearch.pruning._optuna_rule import OptunaRule, make_pruner
 from optunasearch.pruning._race import Race, RaceRule
-from optunasearch.pruning._row_values import RowValues
 from optunasearch.pruning._rungs import RungRule
 from optunasearch.pruning._skorch import FollowedNet, follow_net, net_of
 
@@ -38,8 +36,6 @@ class PrunedSearch:
         ``is_feasible(record)`` says of a complete trial whether it may be the best.
     splits : sequence of (train, test) index arrays
     estimator : estimator
-    groups : array-like of shape (n_samples,) or None
-        What the splitter was given.
     """
 
     objectives: list[str]
@@ -50,7 +46,6 @@ class PrunedSearch:
     is_feasible: Callable[[TrialRecord], bool]
     splits: Sequence[tuple[Any, Any]]
     estimator: Any = None
-    groups: Any = None
 
     @property
     def why_no_race(self) -> str | None:
@@ -74,11 +69,10 @@ class PrunedSearch:
 class Pruning:
     """A rule, and what it needs from each fold.
 
-    `row_values` and `follow` go to the fold context; `note` says why there is no rule.
+    `follow` goes to the fold context; `note` says why there is no rule.
     """
 
     rule: StoppingRule | None = None
-    row_values: Callable[[Any, Any], RowValues] | None = None
     follow: Callable[..., FollowedNet | None] | None = None
     note: str | None = None
 
@@ -124,22 +118,13 @@ def _race(race: Race, search: PrunedSearch) -> Pruning:
         is_feasible=search.is_feasible,
         # Later folds of a time series are trained on more rows and test other times.
         first_fold=math.ceil(n_splits / 2) if _is_forward(search.splits) else 1,
-        groups=_row_groups(search.groups, search.splits),
     )
-    row_values = partial(RowValues, names=tuple(metrics))
     if race.reduction_factor is None or len(metrics) > 1 or net_of(search.estimator) is None:
-        return Pruning(rule, row_values)
+        return Pruning(rule)
     rungs = RungRule(rule, metrics[0], race.reduction_factor)
-    return Pruning(rungs, row_values, partial(follow_net, metric=metrics[0]))
+    return Pruning(rungs, partial(follow_net, metric=metrics[0]))
 
 
 def _is_forward(splits: Sequence[tuple[Any, Any]]) -> bool:
     """Whether every fold is tested on later rows than it is trained on."""
     return all(np.max(train) < np.min(test) for train, test in splits)
-
-
-def _row_groups(groups: Any, splits: Sequence[tuple[Any, Any]]) -> list[RowGroups] | None:
-    if groups is None:
-        return None
-    _, codes = np.unique(np.asarray(groups), return_inverse=True)
-    return [RowGroups(codes[test]) for _, test in splits]

@@ -6,26 +6,17 @@ import pytest
 from optunasearch._space import Point
 from optunasearch.execution._records import FoldResult, TrialRecord
 from optunasearch.pruning import Race
-from optunasearch.pruning._differences import (
-    FoldScores,
-    RowGroups,
-    fold_variance,
-    row_variance,
-    squared_surprises,
-)
-from optunasearch.pruning._race import LEAST_INFLATION, N_TEACHERS, RaceRule
+from optunasearch.pruning._race import N_TEACHERS, RaceRule, squared_surprises
 
 N_SPLITS, N_ROWS = 5, 100
 
 
-def record(number, rows, n_folds=N_SPLITS, *, with_rows=True, fit_error=None):
-    """Return a trial whose folds have these row values, an array (n_splits, n_rows)."""
+def record(number, rows, n_folds=N_SPLITS, *, fit_error=None):
+    """Return a trial whose folds have these rows right, an array (n_splits, n_rows)."""
     made = TrialRecord(number, Point({"x": number}), N_SPLITS)
     for fold in range(n_folds):
-        values = {"score": rows[fold].astype(np.float32)} if with_rows else {}
-        made.results[fold] = FoldResult(
-            fold, float(rows[fold].mean()), None, 0.1, 0.0, N_ROWS, fit_error, values
-        )
+        score = float(rows[fold].mean())
+        made.results[fold] = FoldResult(fold, score, None, 0.1, 0.0, N_ROWS, fit_error)
     return made
 
 
@@ -69,7 +60,7 @@ def test_no_race_before_there_is_somebody_to_learn_from():
     rule = make_rule()
     for number in range(N_TEACHERS):
         assert rule.judge(record(number, right(0.1), 1), 1, number) is None
-        rule.settle(record(number, right(0.9)))
+        rule.settle(record(number, right(0.9, seed=number)))
     assert rule.judge(record(N_TEACHERS, right(0.1), 1), 1, N_TEACHERS) is not None
 
 
@@ -81,12 +72,11 @@ def test_only_the_settled_trials_of_the_past_count():
     assert rule.judge(candidate, 1, n) is not None  # against 0.99
 
 
-def test_without_row_values_the_variance_between_folds_decides():
+def test_no_race_while_no_two_trials_have_differed():
     rule = make_rule()
-    for number, rate in enumerate((0.9, 0.8, 0.7, 0.6)):
-        rule.settle(record(number, right(rate, seed=number), with_rows=False))
-    assert rule.judge(record(4, right(0.1), 1, with_rows=False), 1, 4) is not None
-    assert rule.judge(record(4, right(0.85), 1, with_rows=False), 1, 4) is None
+    for number in range(N_TEACHERS):
+        rule.settle(record(number, right(0.9)))
+    assert rule.judge(record(N_TEACHERS, right(0.1), 1), 1, N_TEACHERS) is None
 
 
 def test_less_risk_needs_more_folds():
@@ -133,28 +123,29 @@ def test_an_infeasible_trial_is_no_incumbent():
     assert nobody.judge(record(n, right(0.1), 1), 1, n) is None
 
 
-def test_folds_that_vary_more_than_their_rows_say_are_learned():
-    def inflation(offset):
+def test_first_folds_that_do_not_speak_for_the_others_are_learned():
+    def variance(trend):
         rule = make_rule()
         for number in range(8):
-            rows = right(0.8)
-            sign = 1 if number % 2 else -1
             # Half of the trials gain from fold to fold what the others lose.
-            shift = offset * sign * np.arange(N_SPLITS)[:, None]
-            rule.settle(record(number, rows + shift + right(0.05, seed=number)))
-        return rule._snapshots[-1].inflation[0]
+            shift = trend * (-1) ** number * np.arange(N_SPLITS)[:, None]
+            rule.settle(record(number, right(0.8, seed=number) + shift))
+        (lessons,) = rule._lessons
+        return rule._snapshots[-1].variances[0] / (lessons._variances / lessons._n_pairs)
 
-    assert LEAST_INFLATION <= inflation(0.0) < 2.5
-    assert inflation(0.1) > 10
+    assert 1.4 <= variance(0.0) < 2.0
+    assert variance(0.1) > 2.1
 
 
 def test_several_objectives_stop_only_what_is_dominated():
     def both(number, first, second, n_folds=N_SPLITS):
         made = TrialRecord(number, Point({"x": number}), N_SPLITS)
         for fold in range(n_folds):
-            values = {"a": right(first)[fold], "b": right(second, seed=1)[fold]}
-            scores = {name: float(v.mean()) for name, v in values.items()}
-            made.results[fold] = FoldResult(fold, scores, None, 0.1, 0.0, N_ROWS, None, values)
+            scores = {
+                "a": float(right(first)[fold].mean()),
+                "b": float(right(second, seed=1)[fold].mean()),
+            }
+            made.results[fold] = FoldResult(fold, scores, None, 0.1, 0.0, N_ROWS)
         return made
 
     rule = RaceRule(["a", "b"], risk=0.1, n_splits=N_SPLITS)
@@ -167,44 +158,10 @@ def test_several_objectives_stop_only_what_is_dominated():
     assert rule.judge(both(4, 0.8, 0.55, 1), 1, 4) is None  # between two of the front
 
 
-def test_few_trials_are_kept():
-    rule = make_rule()
-    for number in range(100):
-        rule.settle(record(number, right(0.5 + 0.004 * (number % 10))))
-    assert len(rule._complete) <= 24 + 10
-
-
-def test_the_variance_of_rows_and_of_groups():
-    random = np.random.default_rng(0)
-    differences = random.normal(size=(50, 200))
-    assert row_variance(differences).mean() == pytest.approx(1 / 200, rel=0.1)
-    offsets = np.repeat(random.normal(size=(500, 20)), 10, axis=1)
-    groups = RowGroups(np.repeat(np.arange(20), 10))
-    assert groups.n_groups == 20
-    # 20 independent values, however many rows repeat them.
-    assert row_variance(offsets, groups).mean() == pytest.approx(1 / 20, rel=0.15)
-    assert row_variance(offsets).mean() < 1 / 100
-    assert np.isnan(row_variance(differences, RowGroups(np.zeros(200)))).all()
-
-
-def test_one_difference_is_no_certainty():
-    one = np.zeros(50)
-    one[0] = -1.0
-    assert row_variance(one) == pytest.approx(2 / 50**2, rel=0.05)
-    assert row_variance(np.zeros(50)) == 0
-
-
-def test_the_variance_of_a_fold_is_unknown_without_rows():
-    with_rows = FoldScores(np.array([0.5]), [np.array([0.0, 1.0])])
-    without = FoldScores(np.array([0.5]), None)
-    assert np.isnan(fold_variance(with_rows, without, 1, [None]))
-    assert fold_variance(with_rows, with_rows, 1, [None]) == 0
-
-
 def test_surprises_are_one_in_expectation():
     random = np.random.default_rng(0)
     differences = 0.3 + 0.2 * random.normal(size=(20_000, 5))
-    surprises = squared_surprises(differences, np.full((20_000, 5), 0.04))
+    surprises = squared_surprises(differences, 0.04)
     assert surprises.mean() == pytest.approx(1.0, rel=0.03)
 
 

@@ -16,7 +16,7 @@ def record(number, curve, *, was_stopped=False, n_folds=2, fit_error=None):
     for fold in range(1 if was_stopped else n_folds):
         score = NAN if was_stopped else curve[-1]
         made.results[fold] = FoldResult(
-            fold, score, None, 0.1, 0.0, 10, fit_error, {}, tuple(curve), was_stopped
+            fold, score, None, 0.1, 0.0, 10, fit_error, tuple(curve), was_stopped
         )
     return made
 

@@ -61,6 +61,15 @@ def n_epochs(search):
     return sum(len(t.intermediate_values) for t in search.study_.trials)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Let torch use one thread: layers this small spend more on sharing than on work."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)
+
+
 @pytest.fixture(scope="module")
 def fitted():
     return a_search().fit(X, Y)

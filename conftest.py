@@ -15,6 +15,12 @@ if sys.prefix != sys.base_prefix:
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", os.path.join(sys.prefix, ".hypothesis"))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def torch_cache(tmp_path_factory):
+    """Give torch's compiler, which leaves an empty folder behind, one of pytest's."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.mktemp("torch")))
+
+
 def _fail_if_needed_in_ci(report):
     """Turn a skip for want of something ("needs a browser") into a failure on CI."""
     if os.environ.get("CI") != "true" or not report.skipped or hasattr(report, "wasxfail"):

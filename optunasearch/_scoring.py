@@ -58,6 +58,13 @@ class ScoringPlan:
         _, violations = self.values(record)
         return all(violation <= 0 for violation in violations.values())
 
+    @property
+    def known_scores(self) -> list[str] | None:
+        """Keys of all scores; None if a callable `scoring` has yet to tell them."""
+        if self.objectives is None:
+            return None
+        return list(getattr(self.scorer, "_scorers", ["score"]))
+
     def resolve_objectives(self, scores: Any) -> None:
         """Settle the objective of a callable `scoring` by its first answer."""
         if self.objectives is None:

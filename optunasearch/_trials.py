@@ -59,11 +59,7 @@ class TrialRun:
     """
 
     def __init__(
-        self,
-        search: Any,
-        context: FoldContext,
-        plan: ScoringPlan,
-        tree: CallbackTree,
+        self, search: Any, context: FoldContext, plan: ScoringPlan, tree: CallbackTree
     ) -> None:
         self._search = search
         self._context = context
@@ -155,6 +151,7 @@ class TrialRun:
             search.pruner,
             PrunedSearch(
                 objectives=plan.objectives or named,
+                scores=plan.known_scores,
                 refit=search.refit,
                 n_trials=self._n_trials,
                 enumerated=self._enumerated,

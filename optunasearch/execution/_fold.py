@@ -126,12 +126,10 @@ def _evaluate_fold(
     if context.reuse is not None:
         estimator = context.reuse.attach(estimator, fold, X_train, X_test)
 
-    follower = None
-    if context.follow is not None:
-        follower = context.follow(estimator, X_test, y_test, context.scorer, limits)
+    follow = context.follow
+    follower = follow(estimator, X_test, y_test, context.scorer, limits) if follow else None
 
-    fit_error = None
-    was_stopped = False
+    fit_error, was_stopped = None, False
     hooks = _FoldHooks(context.caller, callback_context, X_train, y_train, fit_params)
     try:
         with hooks.around(estimator):

@@ -30,6 +30,8 @@ class PrunedSearch:
     ----------
     objectives : list of str
         Keys of the scores that are optimised.
+    scores : list of str or None
+        Keys of all scores; None if they are not known yet.
     enumerated : bool
         Whether every point of the space is visited.
     is_feasible : callable
@@ -46,6 +48,7 @@ class PrunedSearch:
     is_feasible: Callable[[TrialRecord], bool]
     splits: Sequence[tuple[Any, Any]]
     estimator: Any = None
+    scores: list[str] | None = None
 
     @property
     def why_no_race(self) -> str | None:
@@ -97,6 +100,11 @@ def choose_pruning(pruner: Any, search: PrunedSearch) -> Pruning:
             raise ValueError(
                 f"pruner={pruner!r} does not know which candidate is the best with "
                 f"refit={search.refit!r}; name a score, as in Race(metric='score')."
+            )
+        if pruner.metric is not None and pruner.metric not in (search.scores or [pruner.metric]):
+            raise ValueError(
+                f"pruner={pruner!r} names a score that is not there; the scores are "
+                f"{search.scores}."
             )
         return _race(pruner, search)
     if len(search.objectives) > 1:

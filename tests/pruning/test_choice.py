@@ -76,6 +76,15 @@ def test_a_race_without_a_best_candidate_needs_a_metric(refit):
     assert rule._metrics == ["f1"]
 
 
+def test_a_metric_must_be_one_of_the_scores():
+    known = a_search(scores=["accuracy", "f1"])
+    assert choose_pruning(Race(metric="f1"), known).rule._metrics == ["f1"]
+    with pytest.raises(ValueError, match=r"not there; the scores are \['accuracy', 'f1'\]"):
+        choose_pruning(Race(metric="score"), known)
+    # A callable scoring has yet to tell its keys.
+    assert choose_pruning(Race(metric="a"), a_search(scores=None)).rule._metrics == ["a"]
+
+
 def test_several_objectives():
     several = a_search(objectives=["recall", "specificity"])
     assert choose_pruning("auto", several).rule._metrics == ["recall", "specificity"]

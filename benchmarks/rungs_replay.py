@@ -1,46 +1,68 @@
-"""Rungs inside the first fold of a net, replayed over stored curves: epochs saved, regret.
+"""Rungs inside the first fold, replayed over stored curves: epochs saved, regret.
 
-Random candidates of a skorch net on digits (learning rate over three decades, batch size,
-momentum, dropout, units) are trained for 27 epochs on each of K folds once, scored after
-each. A replay draws candidates in a random order and runs the real schedule with the real
-rules, as pruner="auto" does. Regret is the loss in the mean score of the winner, in % of
-the distance from the best to the median candidate. Needs skorch and torch.
+Random candidates of each task (a skorch net, LightGBM, scikit-learn's gradient boosting and
+histogram gradient boosting, a forest, logistic regression; learning rates over decades) are
+fitted on each of K folds once and scored at the rungs. A replay draws candidates in a random
+order and runs the real schedule with the real rules, as pruner="auto" does. Regret is the
+loss in the mean score of the winner, in % of the distance from the best to the median
+candidate. Needs skorch, torch and lightgbm.
 """
 
 from __future__ import annotations
 
+import pickle
+import warnings
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from _race_tasks import InOrder
+from _race_tasks import TASKS, InOrder
 from _timing import begin, parser
+from lightgbm import LGBMClassifier, LGBMRegressor
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.samplers import RandomSampler
+from sklearn.base import is_classifier
 from sklearn.datasets import load_digits
+from sklearn.ensemble import (
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import check_scoring
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetClassifier
+from threadpoolctl import threadpool_limits
 
 from optunasearch._samplers import SamplerProposer
 from optunasearch._space import make_space
 from optunasearch.execution._fold import FoldContext, evaluate
 from optunasearch.execution._records import FoldResult, TrialTask
 from optunasearch.execution._schedule import Schedule
+from optunasearch.pruning import Epochs
+from optunasearch.pruning._following import Following
 from optunasearch.pruning._race import RaceRule
 from optunasearch.pruning._rungs import RungRule
-from optunasearch.pruning._skorch import follow_net
 
-N_EPOCHS = 27
-SPACE = {
-    "lr": FloatDistribution(1e-3, 1.0, log=True),
-    "batch_size": [32, 64, 128, 256],
-    "optimizer__momentum": FloatDistribution(0.0, 0.99),
-    "module__n_units": IntDistribution(8, 128, log=True),
-    "module__dropout": FloatDistribution(0.0, 0.5),
-}
+FACTOR = 3
+LOG = partial(FloatDistribution, log=True)
+
+
+@dataclass(frozen=True)
+class Task:
+    """An iterative estimator, a space, data, a metric."""
+
+    estimator: Any
+    space: dict[str, Any]
+    data: Callable[[], tuple[Any, Any]]
+    scoring: str | None
 
 
 class Net(torch.nn.Module):
@@ -60,37 +82,121 @@ class Net(torch.nn.Module):
         return self.layers(X)
 
 
-def fit(numbers: range, n_splits: int) -> list[dict[int, FoldResult]]:
-    """Train the candidates of these numbers on all folds."""
-    torch.set_num_threads(1)
+def _digits() -> tuple[Any, Any]:
     X, y = load_digits(return_X_y=True)
-    X, y = (X / 16).astype(np.float32), y.astype(np.int64)
-    net = NeuralNetClassifier(
-        Net,
-        criterion=torch.nn.CrossEntropyLoss,
-        max_epochs=N_EPOCHS,
-        train_split=None,
-        iterator_train__shuffle=True,
-        verbose=0,
-    )
-    space = make_space(SPACE, net)
+    return (X / 16).astype(np.float32), y.astype(np.int64)
+
+
+_BOOSTING = {
+    "learning_rate": LOG(1e-2, 1.0),
+    "num_leaves": IntDistribution(2, 64, log=True),
+    "min_child_samples": IntDistribution(2, 50, log=True),
+    "colsample_bytree": FloatDistribution(0.2, 1.0),
+    "reg_lambda": LOG(1e-3, 1e2),
+}
+_rare, _diabetes, _friedman = (
+    next(task.data for name, task in TASKS.items() if name.startswith(start))
+    for start in ("rare", "diabetes", "Friedman")
+)
+
+RUNG_TASKS = {
+    "net, digits, accuracy": Task(
+        NeuralNetClassifier(
+            Net,
+            criterion=torch.nn.CrossEntropyLoss,
+            max_epochs=27,
+            train_split=None,
+            iterator_train__shuffle=True,
+            verbose=0,
+        ),
+        {
+            "lr": LOG(1e-3, 1.0),
+            "batch_size": [32, 64, 128, 256],
+            "optimizer__momentum": FloatDistribution(0.0, 0.99),
+            "module__n_units": IntDistribution(8, 128, log=True),
+            "module__dropout": FloatDistribution(0.0, 0.5),
+        },
+        _digits,
+        None,
+    ),
+    "LightGBM, rare class, ROC AUC": Task(
+        LGBMClassifier(n_estimators=100, n_jobs=1, verbose=-1, random_state=0),
+        _BOOSTING,
+        _rare,
+        "roc_auc",
+    ),
+    "LightGBM with 20 to 500 trees, Friedman, squared error": Task(
+        LGBMRegressor(n_jobs=1, verbose=-1, random_state=0),
+        {**_BOOSTING, "n_estimators": IntDistribution(20, 500, log=True)},
+        _friedman,
+        "neg_mean_squared_error",
+    ),
+    "gradient boosting, diabetes, R2": Task(
+        GradientBoostingRegressor(n_estimators=100, random_state=0),
+        {
+            "learning_rate": LOG(1e-3, 1.0),
+            "max_depth": IntDistribution(1, 6),
+            "subsample": FloatDistribution(0.3, 1.0),
+        },
+        _diabetes,
+        None,
+    ),
+    "histogram boosting, rare class, log loss": Task(
+        HistGradientBoostingClassifier(max_iter=100, random_state=0),
+        {
+            "learning_rate": LOG(1e-2, 1.0),
+            "max_leaf_nodes": IntDistribution(2, 64, log=True),
+            "min_samples_leaf": IntDistribution(2, 50, log=True),
+            "l2_regularization": LOG(1e-3, 1e2),
+        },
+        _rare,
+        "neg_log_loss",
+    ),
+    "forest, digits, accuracy": Task(
+        RandomForestClassifier(100, random_state=0),
+        {
+            "max_depth": IntDistribution(2, 20),
+            "max_features": FloatDistribution(0.05, 1.0),
+            "min_samples_leaf": IntDistribution(1, 20, log=True),
+        },
+        _digits,
+        None,
+    ),
+    "logistic, digits, log loss": Task(
+        make_pipeline(StandardScaler(), LogisticRegression(max_iter=200)),
+        {"logisticregression__C": LOG(1e-4, 1e3), "standardscaler__with_std": [True, False]},
+        _digits,
+        "neg_log_loss",
+    ),
+}
+
+
+def fit(name: str, numbers: range, n_splits: int) -> list[dict[int, FoldResult]]:
+    """Fit the candidates of these numbers on all folds."""
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    task = RUNG_TASKS[name]
+    X, y = task.data()
+    splitter = StratifiedKFold if is_classifier(task.estimator) else KFold
+    space = make_space(task.space, task.estimator)
     proposer = SamplerProposer(
         space, RandomSampler(), objectives=["score"], values_of=lambda record: ([0.0], {}), seed=0
     )
     points = [proposer.propose(number) for number in range(numbers.stop)]
     context = FoldContext(
-        net,
+        task.estimator,
         X,
         y,
-        list(StratifiedKFold(n_splits, shuffle=True, random_state=0).split(X, y)),
-        check_scoring(net),
+        list(splitter(n_splits, shuffle=True, random_state=0).split(X, y)),
+        check_scoring(task.estimator, scoring=task.scoring),
         space,
-        follow=partial(follow_net, metric="score"),
+        following=Following("score", Epochs(), FACTOR),
     )
     found = []
-    for number in numbers:
-        task = TrialTask(number, points[number], tuple(range(n_splits)))
-        found.append({result.fold: result for result in evaluate(task, context)})
+    with threadpool_limits(1):
+        for number in numbers:
+            todo = TrialTask(number, points[number], tuple(range(n_splits)))
+            found.append({result.fold: result for result in evaluate(todo, context)})
     return found
 
 
@@ -115,17 +221,43 @@ def replay(candidates, order, n_splits: int, factor: int | None) -> tuple[int, i
         task = schedule.next_task(whole_trials=False)
         if task is None:
             break
-        result = candidates[order[task.number]][task.folds[0]]
+        candidate = candidates[order[task.number]]
+        result = candidate[task.folds[0]]
+        n_run = planned(candidate)
         for epoch, needed in task.limits:
-            if not result.curve[epoch - 1] >= needed:
-                curve = result.curve[:epoch]
+            if epoch < n_run and not result.value_at(epoch) >= needed:
+                curve = tuple(point for point in result.curve if point[0] <= epoch)
                 result = replace(result, curve=curve, was_stopped=True, test_scores=np.nan)
+                n_run = epoch
                 break
-        n_epochs += len(result.curve)
+        n_epochs += n_run
         schedule.record(task, (result,))
     complete = [r.number for r in schedule.records if r.stop is None]
     means = [np.mean([r.test_scores for r in candidates[order[n]].values()]) for n in complete]
     return n_epochs, complete[int(np.argmax(means))]
+
+
+def planned(candidate: dict[int, FoldResult]) -> int:
+    """Return the epochs of a whole fit, as seen in the first fold."""
+    return candidate[0].n_epochs_run
+
+
+def fitted(name: str, n_candidates: int, n_splits: int, cache: str | None):
+    """Return the candidates of a task, read from the cache if they are there."""
+    path = Path(cache, f"{name} {n_candidates} {n_splits}.pickle") if cache else None
+    if path is not None and path.exists():
+        return pickle.loads(path.read_bytes())
+    half = n_candidates // 2
+    with ProcessPoolExecutor(2) as pool:
+        halves = [
+            pool.submit(fit, name, numbers, n_splits)
+            for numbers in (range(half), range(half, n_candidates))
+        ]
+        candidates = [candidate for found in halves for candidate in found.result()]
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(pickle.dumps(candidates))
+    return candidates
 
 
 def main() -> None:
@@ -133,31 +265,32 @@ def main() -> None:
     made.add_argument("--candidates", type=int, default=120)
     made.add_argument("--trials", type=int, nargs="+", default=[50, 100])
     made.add_argument("--splits", type=int, default=5)
+    made.add_argument("--tasks", nargs="+", default=list(RUNG_TASKS))
+    made.add_argument("--cache", help="folder in which fitted candidates are kept")
     args = begin(made)
     if args.quick:
-        args.candidates, args.trials, args.rounds = 12, [10], 2
-    half = args.candidates // 2
-    with ProcessPoolExecutor(2) as pool:
-        parts = [range(half), range(half, args.candidates)]
-        fitted = pool.map(partial(fit, n_splits=args.splits), parts)
-        candidates = [candidate for part in fitted for candidate in part]
-    means = np.array([np.mean([r.test_scores for r in c.values()]) for c in candidates])
-    gap = means.max() - np.median(means)
-    for n_trials in args.trials:
-        for factor in (None, 2, 3, 4):
-            random = np.random.default_rng(0)
-            saved, regrets = [], []
-            for _ in range(args.rounds):
-                order = random.permutation(len(candidates))[:n_trials]
-                n_epochs, winner = replay(candidates, order, args.splits, factor)
-                saved.append(n_trials * args.splits * N_EPOCHS / n_epochs)
-                regrets.append(100 * (means[order].max() - means[order[winner]]) / gap)
-            name = "race alone" if factor is None else f"reduction_factor={factor}"
-            print(
-                f"{n_trials} trials, K={args.splits}, {name}: {np.mean(saved):.2f}x fewer epochs, "
-                f"regret {np.mean(regrets):.3f} %, lost {np.mean(np.greater(regrets, 0)):.0%}",
-                flush=True,
-            )
+        args.candidates, args.trials, args.rounds, args.tasks = 12, [10], 2, args.tasks[:2]
+    for name in args.tasks:
+        candidates = fitted(name, args.candidates, args.splits, args.cache)
+        means = np.array([np.mean([r.test_scores for r in c.values()]) for c in candidates])
+        gap = means.max() - np.median(means)
+        for n_trials in args.trials:
+            for factor in (None, FACTOR):
+                random = np.random.default_rng(0)
+                saved, regrets = [], []
+                for _ in range(args.rounds):
+                    order = random.permutation(len(candidates))[:n_trials]
+                    n_epochs, winner = replay(candidates, order, args.splits, factor)
+                    full = args.splits * sum(planned(candidates[i]) for i in order)
+                    saved.append(full / n_epochs)
+                    regrets.append(100 * (means[order].max() - means[order[winner]]) / gap)
+                rule = "race alone" if factor is None else f"reduction_factor={factor}"
+                print(
+                    f"{name}, {n_trials} trials, K={args.splits}, {rule}: "
+                    f"{np.mean(saved):.2f}x fewer epochs, regret {np.mean(regrets):.3f} %, "
+                    f"lost {np.mean(np.greater(regrets, 0)):.0%}",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

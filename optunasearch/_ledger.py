@@ -96,13 +96,13 @@ class Ledger:
                 scores[fold] = float(score)
         return scores
 
-    def _epoch_scores(self, curves: dict[int, tuple[float, ...]]) -> dict[int, float]:
+    def _epoch_scores(self, curves: dict[int, tuple[tuple[int, float], ...]]) -> dict[int, float]:
         """Return the score after each epoch, one fold after the other: no step twice."""
-        self._n_epochs = max(self._n_epochs, *map(len, curves.values()))
+        self._n_epochs = max(self._n_epochs, *(curve[-1][0] for curve in curves.values()))
         return {
             fold * self._n_epochs + epoch: score
             for fold, curve in curves.items()
-            for epoch, score in enumerate(curve, start=1)
+            for epoch, score in curve
             if math.isfinite(score)
         }
 

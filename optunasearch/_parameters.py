@@ -10,6 +10,7 @@ from optuna.samplers import BaseSampler
 
 from optunasearch._samplers import SAMPLER_NAMES
 from optunasearch._sklearn import BaseSearchCV, Interval, StrOptions
+from optunasearch.pruning._epochs import Epochs
 from optunasearch.pruning._optuna_rule import PRUNER_NAMES
 from optunasearch.pruning._race import Race
 
@@ -22,6 +23,7 @@ PARAMETER_CONSTRAINTS: dict[str, Any] = {
     "random_state": ["random_state"],
     "sampler": [StrOptions(set(SAMPLER_NAMES)), BaseSampler, None],
     "pruner": [StrOptions({"auto", *PRUNER_NAMES}), Race, BasePruner, None],
+    "epochs": [StrOptions({"last", "best"}), Epochs],
     "initial_params": [StrOptions({"estimator"}), dict, list, tuple, None],
     "objectives": [list, tuple, None],
     "constraints": [dict, None],

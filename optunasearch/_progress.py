@@ -96,7 +96,7 @@ class Progress:
         if self._verbose in (1, 2) and n_pruned:
             fitted = [record for record in finished if record.duplicate_of is None]
             n_fits, n_all = sum(len(r.results) for r in fitted), len(fitted) * self._n_splits
-            n_epochs = sum(len(result.curve) for r in fitted for result in r.results.values())
+            n_epochs = sum(x.n_epochs_run for r in fitted for x in r.results.values())
             epochs = f", {n_epochs} epochs" if n_epochs else ""
             print(
                 f"{n_pruned} of {len(finished)} trials pruned: {n_fits} fits{epochs} "

@@ -94,6 +94,14 @@ def blank_pruned(
         results[f"estimated_test_{name}"] = np.array([e.get(name, np.nan) for e in estimates])
 
 
+def add_best_epochs(results: dict[str, Any], records: Sequence[TrialRecord]) -> None:
+    """Add the column `best_epoch`, masked where a candidate's scores are of the last epochs."""
+    epochs = [record.best_epoch for record in records]
+    results["best_epoch"] = np.ma.MaskedArray(
+        [epoch or 0 for epoch in epochs], mask=[epoch is None for epoch in epochs]
+    )
+
+
 def only_complete(
     results: dict[str, Any], records: Sequence[TrialRecord]
 ) -> tuple[np.ndarray, dict[str, Any]]:

@@ -8,14 +8,15 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone, is_classifier
-from sklearn.model_selection import check_cv
+from sklearn.base import clone
 from sklearn.utils import indexable
 
 from optunasearch._callback_tree import CallbackTree
 from optunasearch._observer import check_callbacks
 from optunasearch._parameters import PARAMETER_CONSTRAINTS
+from optunasearch._refit import fit_best
 from optunasearch._results import (
+    add_best_epochs,
     add_feasibility,
     best_index,
     blank_pruned,
@@ -31,9 +32,11 @@ from optunasearch._sklearn import (
     _fit_context,
 )
 from optunasearch._space import SearchSpace, make_space
+from optunasearch._splits import split_once
 from optunasearch._trials import TrialRun
 from optunasearch.exceptions import SearchTimeoutError
 from optunasearch.execution._fold import FoldContext
+from optunasearch.pruning._epochs import as_epochs
 from optunasearch.tracking import Tracker
 
 
@@ -97,6 +100,10 @@ class OptunaSearchCV(BaseSearchCV):
         10 trials. A pruner of Optuna or its name ("median", "percentile", "hyperband",
         "successive_halving", "wilcoxon") sees the mean of the folds so far as the value
         of each step ("wilcoxon" the fold's own score). None runs every fold.
+    epochs : {'last', 'best'} or Epochs, default='last'
+        Which epoch of a net, a boosted model or a forest is scored: the last, or the one
+        common to all folds at which their mean score is highest; the refit then ends
+        there. :class:`optunasearch.pruning.Epochs` says more.
     initial_params : 'estimator', dict, list of dict or None, default='estimator'
         What is tried first. 'estimator' is the estimator's own values; they are skipped
         if the space does not admit all of them, is visited in full or is a callable.
@@ -169,7 +176,12 @@ class OptunaSearchCV(BaseSearchCV):
     n_trials_ : int
         Number of finished trials, failed, pruned and repeated ones included.
     n_fits_ : int
-        Number of folds that were fitted for them.
+        Number of folds that were fitted for them, stopped ones included.
+    n_epochs_ : int
+        Number of epochs in those of these fits that were followed inside.
+    best_epoch_ : int or None
+        The epoch that the scores of the best candidate are of; None for the last of
+        each fit.
     pareto_front_ : dict
         The feasible candidates that no other beats in every objective: `index` in
         `cv_results_`, `params` and the mean scores. Only with `objectives`.
@@ -247,6 +259,7 @@ class OptunaSearchCV(BaseSearchCV):
         random_state=None,
         sampler=None,
         pruner="auto",
+        epochs="last",
         initial_params="estimator",
         objectives=None,
         constraints=None,
@@ -274,6 +287,7 @@ class OptunaSearchCV(BaseSearchCV):
         self.random_state = random_state
         self.sampler = sampler
         self.pruner = pruner
+        self.epochs = epochs
         self.initial_params = initial_params
         self.objectives = objectives
         self.constraints = constraints
@@ -322,7 +336,8 @@ class OptunaSearchCV(BaseSearchCV):
         params = _check_method_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)
         tree = CallbackTree(self, X, y, params)
-        splits = self._split(X, y, routed.splitter.split)
+        self._checked_cv_orig, splits = split_once(self, X, y, routed.splitter.split)
+        self.n_splits_ = len(splits)
         space = make_space(self.param_distributions, self.estimator)
         context = FoldContext(
             clone(self.estimator),
@@ -337,7 +352,8 @@ class OptunaSearchCV(BaseSearchCV):
             error_score=self.error_score,
             caller=self if tree.is_active else None,
         )
-        run = TrialRun(self, context, plan, tree)
+        has_groups = routed.splitter.split.get("groups") is not None
+        run = TrialRun(self, context, plan, tree, has_groups=has_groups)
         self._forget_results()
         self.study_ = run.study
         try:
@@ -368,22 +384,6 @@ class OptunaSearchCV(BaseSearchCV):
         plan = self._plan()
         return plan.scorer, refit_metric(self, plan)
 
-    def _split(self, X: Any, y: Any, split_params: dict[str, Any]) -> list[tuple[Any, Any]]:
-        """Split once: every trial sees the same folds."""
-        self._checked_cv_orig = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        self.n_splits_ = self._checked_cv_orig.get_n_splits(X, y, **split_params)
-        splits = list(self._checked_cv_orig.split(X, y, **split_params))
-        if len(splits) != self.n_splits_:
-            raise ValueError(
-                "cv.split and cv.get_n_splits return inconsistent results. "
-                f"Expected {self.n_splits_} splits, got {len(splits)}"
-            )
-        if not splits:
-            raise ValueError(
-                "No fits were performed. Was the CV iterator empty? Were there no candidates?"
-            )
-        return splits
-
     def _search(self, run: TrialRun, space: SearchSpace, plan: ScoringPlan) -> None:
         """Run the trials and store what came out."""
         try:
@@ -400,7 +400,11 @@ class OptunaSearchCV(BaseSearchCV):
         self.trials_ = trials_table(records, space, plan)
         finished = [record for record in records if record.is_finished]
         self.n_trials_ = len(finished)
-        self.n_fits_ = sum(len(r.results) for r in finished if r.duplicate_of is None)
+        fitted = [
+            r for record in finished if record.duplicate_of is None for r in record.results.values()
+        ]
+        self.n_fits_ = len(fitted)
+        self.n_epochs_ = sum(result.n_epochs_run for result in fitted)
         if not finished:
             raise SearchTimeoutError(
                 f"timeout={self.timeout} s passed before any of the {len(records)} started "
@@ -412,6 +416,8 @@ class OptunaSearchCV(BaseSearchCV):
         )
         if run.may_prune:
             blank_pruned(results, finished, plan.known_objectives)
+        if as_epochs(self.epochs).keep == "best":
+            add_best_epochs(results, finished)
         self.scorer_ = plan.public_scorer
         self.multimetric_ = isinstance(plan.public_scorer, dict)
         metric = refit_metric(self, plan)
@@ -436,19 +442,14 @@ class OptunaSearchCV(BaseSearchCV):
             self.best_index_ = best_index(results, metric, violations)
             self.best_score_ = results[f"mean_test_{metric}"][self.best_index_]
         self.best_params_ = results["params"][self.best_index_]
+        self.best_epoch_ = finished[self.best_index_].best_epoch
 
     def _refit(self, context: FoldContext, tree: CallbackTree) -> None:
         """Fit the estimator with the best parameters on all data."""
         if not self.refit:
             return
-        # Values may be estimators that other candidates share: clone them too.
-        estimator = clone(context.estimator).set_params(**clone(self.best_params_, safe=False))
-        with tree.refitting(estimator):
-            start = time.time()
-            if context.y is not None:
-                estimator.fit(context.X, context.y, **context.fit_params)
-            else:
-                estimator.fit(context.X, **context.fit_params)
+        start = time.time()
+        estimator = fit_best(context, tree, self.best_params_, self.best_epoch_)
         self.refit_time_ = time.time() - start
         self.best_estimator_ = estimator
         if hasattr(estimator, "feature_names_in_"):

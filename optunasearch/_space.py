@@ -161,6 +161,10 @@ class DeclaredSpace:
             if dimension.n_points is None
         )
 
+    def parameter_names(self) -> frozenset[str] | None:
+        """Return the names of all parameters."""
+        return frozenset(name for subspace in self.subspaces for name in subspace)
+
     def ledger_view(self, point: Point) -> LedgerView:
         """Return parameters and distributions as the public study shows them."""
         params: Params = {}
@@ -245,6 +249,10 @@ class CallableSpace:
         """Return the estimator's parameters at a point."""
         assert point.params is not None
         return point.params
+
+    def parameter_names(self) -> frozenset[str] | None:
+        """Return None: the function may return any."""
+        return None
 
     def ledger_view(self, point: Point) -> LedgerView:
         """Return parameters and distributions as the public study shows them."""

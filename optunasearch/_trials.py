@@ -35,7 +35,9 @@ from optunasearch.execution._records import FoldResult, TrialRecord
 from optunasearch.execution._reuse import TransformReuse
 from optunasearch.execution._schedule import Schedule
 from optunasearch.pruning._choice import PrunedSearch, Pruning, choose_pruning
-from optunasearch.pruning._skorch import explain, net_of
+from optunasearch.pruning._epochs import as_epochs
+from optunasearch.pruning._following import last_model
+from optunasearch.pruning._skorch import explain, is_net
 from optunasearch.tracking import SearchEvent
 
 
@@ -49,6 +51,8 @@ class TrialRun:
     context : FoldContext
     plan : ScoringPlan
     tree : CallbackTree
+    has_groups : bool
+        Whether rows come in groups.
 
     Attributes
     ----------
@@ -59,18 +63,25 @@ class TrialRun:
     """
 
     def __init__(
-        self, search: Any, context: FoldContext, plan: ScoringPlan, tree: CallbackTree
+        self,
+        search: Any,
+        context: FoldContext,
+        plan: ScoringPlan,
+        tree: CallbackTree,
+        *,
+        has_groups: bool,
     ) -> None:
         self._search = search
         self._context = context
         self._plan = plan
         self._tree = tree
+        self._has_groups = has_groups
         self._n_splits = len(context.splits)
         self._enumerated = is_enumerated(search.sampler, context.space, search.n_trials)
         self._n_trials = self._budget()
         self._pruning = self._choose_pruning()
-        context.follow = self._pruning.follow
-        context.explain = explain if net_of(context.estimator) is not None else None
+        context.following = self._pruning.following
+        context.explain = explain if is_net(last_model(context.estimator)[0]) else None
         self._backend = choose_backend(search.n_jobs, search.trial_timeout)
         lag = default_lag(self._backend.n_jobs, search.sampler, enumerated=self._enumerated)
         self._schedule = Schedule(
@@ -145,7 +156,7 @@ class TrialRun:
         return DEFAULT_N_TRIALS if n_trials is None else n_trials
 
     def _choose_pruning(self) -> Pruning:
-        search, plan = self._search, self._plan
+        search, plan, space = self._search, self._plan, self._context.space
         named = [search.refit] if isinstance(search.refit, str) else ["score"]
         return choose_pruning(
             search.pruner,
@@ -159,6 +170,9 @@ class TrialRun:
                 is_feasible=plan.is_feasible,
                 splits=self._context.splits,
                 estimator=self._context.estimator,
+                searched=space.parameter_names(),
+                epochs=as_epochs(search.epochs),
+                has_groups=self._has_groups,
             ),
         )
 

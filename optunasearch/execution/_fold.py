@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from traceback import format_exc
 from typing import Any, Protocol
@@ -38,13 +38,42 @@ class FitStopped(Exception):
     """Raised inside a fit that is not worth its remaining epochs."""
 
 
-class Follower(Protocol):
-    """Who watches a fit from inside and may stop it by raising `FitStopped`.
+class Watch(Protocol):
+    """What is seen of one fit from inside.
 
-    `curve` are the scores after the epochs so far.
+    `curve` has (epoch, score) so far, `scores_along` all scores at the same epochs if
+    they are wanted; `n_epochs` is how many the fit is to have.
     """
 
-    curve: list[float]
+    curve: list[tuple[int, float]]
+    scores_along: list[Scores]
+    n_epochs: int
+
+
+class Following(Protocol):
+    """Who looks into fits from inside and may end them by raising `FitStopped`."""
+
+    def split(self, train: Any, test: Any, estimator: Any, y: Any, fold: int) -> tuple[Any, Any]:
+        """Return the rows to fit on and those to follow the fit on."""
+
+    def watching(
+        self,
+        estimator: Any,
+        fold: int,
+        limits: tuple[tuple[int, float], ...],
+        n_rows: int,
+        watched: tuple[Any, Callable[[Any, Any], Scores]],
+        tested: tuple[Any, Callable[[Any, Any], Scores]],
+    ) -> AbstractContextManager[Any]:
+        """Look into the fits of an estimator, whose rows are scored by ``score(model, X)``."""
+
+    def end(self, watch: Any, estimator: Any, test_scores: Scores) -> None:
+        """Note the scores of a finished fit."""
+
+    def refitting(
+        self, estimator: Any, epoch: int | None, n_rows: int
+    ) -> AbstractContextManager[None]:
+        """Fit as in the folds, up to an epoch."""
 
 
 @dataclass
@@ -59,9 +88,8 @@ class FoldContext:
     splits : list of (train, test) index arrays
     caller : OptunaSearchCV or None
         For scikit-learn's callbacks; None if none are set.
-    follow : callable or None
-        ``follow(estimator, X_test, y_test, scorer, limits)`` puts a `Follower` into an
-        unfitted estimator and returns it, or None where there is nothing to follow.
+    following : Following or None
+        Looks into the fits; None if nobody does.
     explain : callable or None
         ``explain(error, X, y)`` adds a note to what a fit has raised.
     config : dict
@@ -80,7 +108,7 @@ class FoldContext:
     error_score: float | str = np.nan
     caller: Any = None
     reuse: TransformReuse | None = None
-    follow: Callable[..., Follower | None] | None = None
+    following: Following | None = None
     explain: Callable[[Exception, Any, Any], None] | None = None
     config: dict[str, Any] = field(default_factory=get_config)
 
@@ -116,7 +144,12 @@ def _evaluate_fold(
     callback_context: Any,
     limits: tuple[tuple[int, float], ...],
 ) -> FoldResult:
-    train, test = _indices(context.X, *context.splits[fold], context.config)
+    following = context.following
+    train, test = context.splits[fold]
+    watched = test
+    if following is not None:
+        train, watched = following.split(train, test, context.estimator, context.y, fold)
+    train, test, watched = _indices(context, train, test, watched)
     fit_params = _rows_of(context.fit_params, context.X, train)
     estimator = clone(context.estimator).set_params(**clone(params, safe=False))
 
@@ -126,13 +159,18 @@ def _evaluate_fold(
     if context.reuse is not None:
         estimator = context.reuse.attach(estimator, fold, X_train, X_test)
 
-    follow = context.follow
-    follower = follow(estimator, X_test, y_test, context.scorer, limits) if follow else None
-
-    fit_error, was_stopped = None, False
+    fit_error, was_stopped, watch = None, False, None
     hooks = _FoldHooks(context.caller, callback_context, X_train, y_train, fit_params)
+    watching: AbstractContextManager[Watch | None] = nullcontext()
+    if following is not None:
+        tested = X_test, _scorer_of(y_test, test, context)
+        followed = tested
+        if watched is not test:
+            X_watched, y_watched = _rows(estimator, context, watched, train)
+            followed = X_watched, _scorer_of(y_watched, watched, context)
+        watching = following.watching(estimator, fold, limits, len(train), followed, tested)
     try:
-        with hooks.around(estimator):
+        with watching as watch, hooks.around(estimator):
             if y_train is None:
                 estimator.fit(X_train, **fit_params)
             else:
@@ -156,6 +194,8 @@ def _evaluate_fold(
         score_time = time.perf_counter() - start - fit_time
         if context.return_train_score:
             train_scores = _scores(estimator, X_train, y_train, train, context)
+        if following is not None and watch is not None:
+            following.end(watch, estimator, test_scores)
     finally:
         hooks.end()
 
@@ -167,8 +207,10 @@ def _evaluate_fold(
         score_time,
         _num_samples(X_test),
         fit_error,
-        tuple(follower.curve) if follower is not None else (),
-        was_stopped,
+        curve=() if watch is None or fit_error else tuple(watch.curve),
+        scores_along=() if watch is None or fit_error or was_stopped else tuple(watch.scores_along),
+        n_epochs=0 if watch is None else watch.n_epochs,
+        was_stopped=was_stopped,
     )
 
 
@@ -179,12 +221,12 @@ def error_scores(scorer: Any, error_score: Any) -> Scores:
     return error_score
 
 
-def _indices(X: Any, train: Any, test: Any, config: dict[str, Any]) -> tuple[Any, Any]:
+def _indices(context: FoldContext, *indices: Any) -> tuple[Any, ...]:
     """Return the indices in the array namespace of X, so that they can index it."""
-    if not config["array_api_dispatch"]:
-        return train, test
-    xp, _ = get_namespace(X)
-    return xp.asarray(train, device=device(X)), xp.asarray(test, device=device(X))
+    if not context.config["array_api_dispatch"]:
+        return indices  # the same objects
+    xp, _ = get_namespace(context.X)
+    return tuple(xp.asarray(rows, device=device(context.X)) for rows in indices)
 
 
 def _rows(estimator: Any, context: FoldContext, rows: Any, train: Any = None) -> Any:
@@ -209,6 +251,11 @@ def _rows_of(params: dict[str, Any], X: Any, indices: Any) -> dict[str, Any]:
 def _scores(estimator: Any, X: Any, y: Any, indices: Any, context: FoldContext) -> Scores:
     score_params = _rows_of(context.score_params, context.X, indices)
     return _score(estimator, X, y, context.scorer, score_params, context.error_score)
+
+
+def _scorer_of(y: Any, indices: Any, context: FoldContext) -> Callable[[Any, Any], Scores]:
+    """Return ``score(model, X)`` for rows with these targets."""
+    return lambda model, X: _scores(model, X, y, indices, context)
 
 
 @dataclass

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -38,9 +40,10 @@ class TrialTask:
 class FoldResult:
     """Scores and times (in seconds) of one trial on one fold.
 
-    `fit_error` is the traceback of a failed fit, None if it succeeded. `curve` is the
-    score after each epoch of an estimator that can be followed; one whose fit
-    `was_stopped` has no other.
+    `fit_error` is the traceback of a failed fit, None if it succeeded. `curve` has
+    (epoch, score) of an estimator that was followed, `scores_along` the test scores at
+    the same epochs if one of them is to be kept, `n_epochs` how many the fit was to have;
+    one that `was_stopped` has no other scores. `epoch` is the one that was kept.
     """
 
     fold: int
@@ -50,8 +53,20 @@ class FoldResult:
     score_time: float
     n_test_samples: int
     fit_error: str | None = None
-    curve: tuple[float, ...] = ()
+    curve: tuple[tuple[int, float], ...] = ()
+    scores_along: tuple[Scores, ...] = ()
+    n_epochs: int = 0
     was_stopped: bool = False
+    epoch: int | None = None
+
+    @property
+    def n_epochs_run(self) -> int:
+        """How many epochs were fitted, as far as the curve tells."""
+        return self.curve[-1][0] if self.curve else 0
+
+    def value_at(self, epoch: int) -> float:
+        """Return the last value of the curve up to an epoch; NaN before the first."""
+        return next((value for at, value in reversed(self.curve) if at <= epoch), math.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +149,16 @@ class TrialRecord:
         is_decided = self.n_cleared in (0, self.n_splits) or self.error is not None
         return is_decided and len(self.results) == self.n_splits
 
+    def scores(self, n_folds: int) -> list[Scores]:
+        """Return the test scores of the first folds, at their best common epoch if asked."""
+        results = [self.results[fold] for fold in range(n_folds)]
+        return [result.test_scores for result in at_best_epoch(results)]
+
+    def keep_best_epoch(self) -> None:
+        """Let every fold have the scores of the best common epoch, if asked."""
+        kept = at_best_epoch([self.results[fold] for fold in sorted(self.results)])
+        self.results = {result.fold: result for result in kept}
+
     @property
     def n_folds_in_order(self) -> int:
         """How many folds have their results, counted from the first without a gap."""
@@ -150,6 +175,35 @@ class TrialRecord:
         return sum(not result.was_stopped for result in self.results.values())
 
     @property
+    def best_epoch(self) -> int | None:
+        """The epoch that its scores are of; None if they are of the last of each fit."""
+        return next((result.epoch for result in self.results.values()), None)
+
+    @property
     def fit_seconds(self) -> float:
         """Seconds of fitting and scoring that came back so far."""
         return sum(r.fit_time + r.score_time for r in self.results.values())
+
+
+def at_best_epoch(results: Sequence[FoldResult]) -> list[FoldResult]:
+    """Return results with the scores of the one epoch that has the highest mean of curves.
+
+    As they are if no scores along the fits were kept, or if folds have no epoch in common.
+    """
+    followed = [result for result in results if result.scores_along]
+    if not followed or len(followed) < len(results):
+        return list(results)
+    curves = [dict(result.curve) for result in results]
+    common = [epoch for epoch in curves[0] if all(epoch in curve for curve in curves)]
+    if not common:
+        return list(results)
+    means = [sum(curve[epoch] for curve in curves) / len(curves) for epoch in common]
+    # NaN is never the best; the earliest of equals is.
+    best = common[max(range(len(common)), key=lambda i: (means[i] == means[i], means[i], -i))]
+    return [_at_epoch(result, best) for result in results]
+
+
+def _at_epoch(result: FoldResult, epoch: int) -> FoldResult:
+    position = [at for at, _ in result.curve].index(epoch)
+    scores = result.scores_along[position]
+    return replace(result, test_scores=scores, scores_along=(), epoch=epoch)

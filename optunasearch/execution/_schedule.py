@@ -277,6 +277,7 @@ class Schedule:
     def _finish(self, record: TrialRecord) -> None:
         if not record.is_finished:
             return
+        record.keep_best_epoch()
         waiting = self._copies.pop(record.number, [])
         for position, copy in enumerate(waiting):
             if not self._copy(record, copy):

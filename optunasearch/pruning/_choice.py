@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,16 @@ from optuna.pruners import BasePruner, NopPruner
 
 from optunasearch.execution._records import TrialRecord
 from optunasearch.execution._schedule import StoppingRule
+from optunasearch.pruning._epochs import Epochs
+from optunasearch.pruning._following import Following, how_to_follow, last_model
+from optunasearch.pruning._iterative import Steps
 from optunasearch.pruning._optuna_rule import OptunaRule, make_pruner
 from optunasearch.pruning._race import Race, RaceRule
 from optunasearch.pruning._rungs import RungRule
-from optunasearch.pruning._skorch import FollowedNet, follow_net, net_of
 
 # With fewer trials the complete ones that a race needs first are most of them.
 LEAST_TRIALS = 10
+LAST_EPOCH = Epochs()
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class PrunedSearch:
         ``is_feasible(record)`` says of a complete trial whether it may be the best.
     splits : sequence of (train, test) index arrays
     estimator : estimator
+    searched : frozenset of str or None
+        Names of its parameters in the space; None if they are not known.
+    epochs : Epochs
+    has_groups : bool
+        Whether rows come in groups.
     """
 
     objectives: list[str]
@@ -49,6 +56,25 @@ class PrunedSearch:
     splits: Sequence[tuple[Any, Any]]
     estimator: Any = None
     scores: list[str] | None = None
+    searched: frozenset[str] | None = frozenset()
+    epochs: Epochs = LAST_EPOCH
+    has_groups: bool = False
+
+    @property
+    def steps(self) -> Steps | None:
+        """How the fits of the estimator are followed, None if they are not."""
+        model, path = last_model(self.estimator)
+        n_rows = len(self.splits[0][0])
+        own = {name.removeprefix(path) for name in self.searched or () if name.startswith(path)}
+        return how_to_follow(model, self.epochs, n_rows, searched=own)
+
+    @property
+    def may_be_replaced(self) -> bool:
+        """Whether the space may put another model in the place of the last step."""
+        _, path = last_model(self.estimator)
+        if self.searched is None:
+            return bool(path)
+        return any(path.startswith(f"{name}__") or name.endswith("steps") for name in self.searched)
 
     @property
     def why_no_race(self) -> str | None:
@@ -70,24 +96,34 @@ class PrunedSearch:
 
 @dataclass(frozen=True)
 class Pruning:
-    """A rule, and what it needs from each fold.
+    """A rule, and who looks into fits for it or to find the best epoch.
 
-    `follow` goes to the fold context; `note` says why there is no rule.
+    `following` goes to the fold context; `note` says why there is no rule.
     """
 
     rule: StoppingRule | None = None
-    follow: Callable[..., FollowedNet | None] | None = None
+    following: Following | None = None
     note: str | None = None
 
 
 def choose_pruning(pruner: Any, search: PrunedSearch) -> Pruning:
-    """Return the rule that `pruner` stands for.
+    """Return the rule that `pruner` stands for, and who looks into fits.
 
     Raises
     ------
     ValueError
-        If the pruner cannot work for this search.
+        If the pruner or the epochs asked for cannot work for this search.
     """
+    _check_epochs(search)
+    pruning = _choose_rule(pruner, search)
+    if pruning.following is None and not search.epochs.is_default:
+        metric = pruner.metric if isinstance(pruner, Race) else None
+        following = Following(metric or search.objectives[0], search.epochs, None)
+        return replace(pruning, following=following)
+    return pruning
+
+
+def _choose_rule(pruner: Any, search: PrunedSearch) -> Pruning:
     if pruner is None or isinstance(pruner, NopPruner) or len(search.splits) < 2:
         return Pruning()
     if isinstance(pruner, str) and pruner == "auto":
@@ -127,10 +163,43 @@ def _race(race: Race, search: PrunedSearch) -> Pruning:
         # Later folds of a time series are trained on more rows and test other times.
         first_fold=math.ceil(n_splits / 2) if _is_forward(search.splits) else 1,
     )
-    if race.reduction_factor is None or len(metrics) > 1 or net_of(search.estimator) is None:
+    if race.reduction_factor is None or len(metrics) > 1:
         return Pruning(rule)
-    rungs = RungRule(rule, metrics[0], race.reduction_factor)
-    return Pruning(rungs, partial(follow_net, metric=metrics[0]))
+    # An epoch of one model is not like the same one of another.
+    if search.may_be_replaced or search.steps is None:
+        return Pruning(rule)
+    same_unit = search.epochs.monitor is None
+    rungs = RungRule(rule, metrics[0], race.reduction_factor, same_unit=same_unit)
+    return Pruning(rungs, Following(metrics[0], search.epochs, race.reduction_factor))
+
+
+def _check_epochs(search: PrunedSearch) -> None:
+    """Raise ValueError if the epochs asked for cannot be had."""
+    epochs = search.epochs
+    if epochs.is_default:
+        return
+    if epochs.keep == "best" and (len(search.objectives) > 1 or callable(search.refit)):
+        raise ValueError(
+            "epochs with keep='best' need one score that decides which epoch is best, but "
+            f"objectives are {search.objectives} and refit={search.refit!r}."
+        )
+    if epochs.validation_fraction is not None and search.has_groups:
+        raise ValueError(
+            f"validation_fraction={epochs.validation_fraction} would draw rows at random and tear "
+            "groups apart; follow the fits on the test rows (None) when groups are given."
+        )
+    steps, (model, _) = search.steps, last_model(search.estimator)
+    if steps is None and not search.may_be_replaced:
+        what = "nets of skorch have a history" if epochs.monitor else "step may help"
+        raise ValueError(
+            f"{epochs} asks to follow fits, but {type(model).__name__} cannot be followed from "
+            f"epoch to epoch with its present parameters ({what}). Followed are nets of skorch, "
+            "LightGBM, XGBoost, CatBoost with a learning_rate, scikit-learn's gradient boosting "
+            "and forests, LogisticRegression(solver='lbfgs'), and with step='partial_fit' or "
+            "'warm_start' whatever has these."
+        )
+    if steps is not None:
+        steps.n_epochs(model)  # raises if it is not known
 
 
 def _is_forward(splits: Sequence[tuple[Any, Any]]) -> bool:

@@ -110,7 +110,7 @@ class OptunaRule:
                 trial.report(float(value), step)
 
     def _scores(self, record: TrialRecord, n_folds: int) -> np.ndarray:
-        found: list[Any] = [record.results[fold].test_scores for fold in range(n_folds)]
+        found: list[Any] = record.scores(n_folds)
         return np.array(
             [s.get(self._metric, np.nan) if isinstance(s, dict) else s for s in found], dtype=float
         )

@@ -202,7 +202,7 @@ class RaceRule:
         results = [record.results[fold] for fold in range(n_folds)]
         if any(result.fit_error is not None for result in results):
             return None
-        found: list[Any] = [result.test_scores for result in results]
+        found: list[Any] = record.scores(n_folds)
         scores = np.array(
             [
                 [s.get(name, np.nan) if isinstance(s, dict) else s for s in found]

@@ -27,39 +27,45 @@ class RungRule:
     metric : str
         Key of the score that curves are made of.
     reduction_factor : int
+    same_unit : bool
+        Whether curves have the unit of the metric; not if a net's history is monitored.
     """
 
-    def __init__(self, between_folds: StoppingRule, metric: str, reduction_factor: int) -> None:
+    def __init__(
+        self,
+        between_folds: StoppingRule,
+        metric: str,
+        reduction_factor: int,
+        *,
+        same_unit: bool = True,
+    ) -> None:
         self._between_folds = between_folds
         self._metric = metric
         self._factor = reduction_factor
+        self._same_unit = same_unit
         self._first: list[FoldResult | None] = []
-        # After so many trials: the mean score and the first curve of the best complete one.
-        self._best: list[tuple[float, tuple[float, ...]]] = [(-math.inf, ())]
+        # The mean score of each trial, None if it is not complete.
+        self._means: list[float | None] = []
 
     def settle(self, record: TrialRecord) -> None:
         """Learn from a finished trial."""
         first = record.results.get(0)
         counts = first is not None and record.duplicate_of is None and first.fit_error is None
         self._first.append(first if counts else None)
-        best = self._best[-1]
-        if counts and first is not None and record.stop is None:
-            mean = _mean(record, self._metric)
-            best = (mean, first.curve) if mean > best[0] else best
-        self._best.append(best)
+        is_complete = counts and record.stop is None
+        self._means.append(_mean(record, self._metric) if is_complete else None)
         self._between_folds.settle(record)
 
     def limits(self, n_settled: int) -> tuple[tuple[int, float], ...]:
         """Return (epoch, score) that the first fit of a trial has to reach to go on."""
         known = [first for first in self._first[:n_settled] if first is not None and first.curve]
-        longest = max((len(first.curve) for first in known), default=0)
+        longest = max((first.n_epochs_run for first in known), default=0)
         found = []
         epoch = self._factor
         while epoch < longest:
             # A fit that ended by itself before (early stopping) keeps its last score.
-            came = [f.curve for f in known if len(f.curve) >= epoch or not f.was_stopped]
-            at_epoch = (curve[min(epoch, len(curve)) - 1] for curve in came)
-            scores = sorted(filter(math.isfinite, at_epoch), reverse=True)
+            came = [f for f in known if f.n_epochs_run >= epoch or not f.was_stopped]
+            scores = sorted(filter(math.isfinite, (f.value_at(epoch) for f in came)), reverse=True)
             if len(scores) >= 2 * self._factor:
                 found.append((epoch, scores[len(scores) // self._factor - 1]))
             epoch *= self._factor
@@ -70,15 +76,27 @@ class RungRule:
         first = record.results[0]
         if not first.was_stopped:
             return self._between_folds.judge(record, n_folds, n_settled)
-        level, curve = self._best[n_settled]
-        estimate = first.curve[-1]
-        if curve:
-            rival = curve[min(len(first.curve), len(curve)) - 1]
-            estimate = min(level + first.curve[-1] - rival, math.nextafter(level, -math.inf))
-        return Stop(1, {self._metric: estimate})
+        return Stop(1, {self._metric: self._estimate(first, n_settled)})
+
+    def _estimate(self, first: FoldResult, n_settled: int) -> float:
+        """Return the mean score that a stopped fit lets expect, below that of the best."""
+        epoch, value = first.curve[-1]
+        complete = [
+            (mean, rival.value_at(epoch))
+            for mean, rival in zip(self._means[:n_settled], self._first, strict=False)
+            if mean is not None and rival is not None and math.isfinite(mean)
+        ]
+        if not complete:
+            return value if self._same_unit else math.nan
+        level, best = max(complete, key=lambda pair: pair[0])
+        if self._same_unit:  # paired at the same epoch
+            estimate = level + value - best
+        else:
+            estimate, _ = min(complete, key=lambda pair: abs(pair[1] - value))
+        return min(estimate, math.nextafter(level, -math.inf))
 
 
 def _mean(record: TrialRecord, metric: str) -> float:
-    found: list[Any] = [record.results[fold].test_scores for fold in range(record.n_splits)]
+    found: list[Any] = record.scores(record.n_splits)
     scores = [s.get(metric, math.nan) if isinstance(s, dict) else s for s in found]
     return float(sum(scores) / len(scores))

@@ -15,21 +15,18 @@ from typing import Any
 import optuna
 from sklearn.base import BaseEstimator
 from sklearn.metrics import check_scoring
-from sklearn.pipeline import Pipeline
 
-from optunasearch._sklearn import _MultimetricScorer
 from optunasearch.execution._fold import FitStopped
+from optunasearch.pruning._epochs import Epochs
+from optunasearch.pruning._watch import Watch
 
 
-def net_of(estimator: Any) -> Any:
-    """Return the net that an estimator is, or that a pipeline ends with; else None."""
-    while isinstance(estimator, Pipeline):
-        estimator = estimator.steps[-1][1]
-    is_net = any(
+def is_net(model: Any) -> bool:
+    """Whether a model is a net of skorch."""
+    return any(
         base.__name__ == "NeuralNet" and base.__module__.startswith("skorch.")
-        for base in type(estimator).__mro__
+        for base in type(model).__mro__
     )
-    return estimator if is_net else None
 
 
 def explain(error: Exception, X: Any, y: Any) -> None:
@@ -115,59 +112,82 @@ class PruningCallback(_NetCallback):
             scorer = check_scoring(net, scoring=self.scoring)
             with _unnoticed():
                 return float(scorer(net, self.X, self.y))
-        if self.monitor not in net.history[-1]:
-            known = sorted(key for key in net.history[-1] if key != "batches")
-            raise ValueError(
-                f"monitor={self.monitor!r} is not in the net's history, which has {known}. With "
-                "train_split=None there is no valid_loss: pass X and y to score instead."
-            )
-        return float(net.history[-1, self.monitor])
+        return _from_history(net, self.monitor)
 
 
-class FollowedNet(_NetCallback):
-    """Scores the test rows after each epoch; ends a fit that has not reached its limit.
+class _EpochCallback(_NetCallback):
+    """Tells a watch of the epochs of a net."""
 
-    Attributes
-    ----------
-    curve : list of float
-        Score after each epoch.
-    """
-
-    def __init__(self, owner, X, y, scorer, limits):
-        self.owner = owner
-        self.X = X
-        self.y = y
-        self.scorer = scorer
-        self.limits = limits
-        self.curve: list[float] = []
-        self._transformed: Any = None
+    def __init__(self, watch, monitor):
+        self.watch = watch
+        self.monitor = monitor
 
     def on_epoch_end(self, net, *args, **kwargs):
-        """Score, and compare with the limit of this epoch if it has one."""
-        if self._transformed is None:
-            is_alone = self.owner is net
-            self._transformed = self.X if is_alone else self.owner[:-1].transform(self.X)
-        with _unnoticed():
-            self.curve.append(float(self.scorer(net, self._transformed, self.y)))
-        needed = dict(self.limits).get(len(self.curve))
-        # A net that has diverged to NaN stops here too.
-        if needed is not None and not self.curve[-1] >= needed:
+        """Let the watch score the net, or give it the monitored value."""
+        value = None if self.monitor is None else monitored(net, self.monitor)
+        try:
+            with _unnoticed():
+                self.watch.see(len(net.history), net, value)
+        except FitStopped:
             _remove_checkpoints(net)
-            raise FitStopped
+            raise
 
 
-def follow_net(
-    estimator: Any, X: Any, y: Any, scorer: Any, limits: tuple[tuple[int, float], ...], metric: str
-) -> FollowedNet | None:
-    """Put a callback into the net of an unfitted estimator; None if it has no net."""
-    net = net_of(estimator)
-    if net is None or net.callbacks == "disable":
+class NetSteps:
+    """Nets of skorch: a callback of ours behind those of the user."""
+
+    def __init__(self, monitor: str | None) -> None:
+        self._monitor = monitor
+
+    def n_epochs(self, model: Any) -> int:
+        return int(model.max_epochs)
+
+    def end_at(self, model: Any, epoch: int) -> None:
+        model.set_params(max_epochs=epoch)
+
+    def attach(self, model: Any, watch: Watch) -> Callable[[], None]:
+        before = model.callbacks
+        callback = _EpochCallback(watch, self._monitor)
+        model.callbacks = [*(before or []), ("optunasearch", callback)]
+
+        def detach() -> None:
+            model.callbacks = before
+            fitted = getattr(model, "callbacks_", [])
+            model.callbacks_ = [entry for entry in fitted if entry[1] is not callback]
+
+        return detach
+
+
+def net_steps(model: Any, epochs: Epochs) -> NetSteps | None:
+    """Return how a net is followed, None if the model is no net or takes no callbacks."""
+    if not is_net(model) or model.callbacks == "disable":
         return None
-    if isinstance(scorer, _MultimetricScorer):
-        scorer = scorer._scorers[metric]
-    followed = FollowedNet(estimator, X, y, scorer, limits)
-    net.callbacks = [*(net.callbacks or []), ("optunasearch", followed)]
-    return followed
+    return NetSteps(epochs.monitor)
+
+
+def monitored(net: Any, key: str) -> float:
+    """Return the last value of a key of the net's history; higher is better.
+
+    Raises
+    ------
+    ValueError
+        If the history has no such key.
+    """
+    value = _from_history(net, key)
+    scorers = {getattr(c, "name_", None): c for _, c in net.callbacks_}
+    lower = getattr(scorers.get(key), "lower_is_better", key.endswith("loss"))
+    return -value if lower else value
+
+
+def _from_history(net: Any, key: str) -> float:
+    if key not in net.history[-1]:
+        known = sorted(key for key in net.history[-1] if key != "batches")
+        raise ValueError(
+            f"monitor={key!r} is not in the net's history, which has {known}. With "
+            "train_split=None there is no valid_loss: score rows instead (without monitor, "
+            "or with X and y in a PruningCallback), or give the net a train_split."
+        )
+    return float(net.history[-1, key])
 
 
 @contextlib.contextmanager

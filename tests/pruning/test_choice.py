@@ -29,7 +29,7 @@ def a_search(**changes):
 def test_auto_races():
     pruning = choose_pruning("auto", a_search())
     assert isinstance(pruning.rule, RaceRule)
-    assert pruning.follow is None
+    assert pruning.following is None
     assert pruning.note is None
 
 
@@ -46,7 +46,7 @@ def test_auto_races():
 )
 def test_auto_stops_nothing_where_a_full_table_is_expected(changes, reason):
     pruning = choose_pruning("auto", a_search(**changes))
-    assert pruning.rule is pruning.follow is None
+    assert pruning.rule is pruning.following is None
     assert reason is None or reason in pruning.note
 
 
@@ -100,4 +100,4 @@ def test_a_time_series_is_not_judged_before_half_of_its_folds():
 def test_a_pruner_of_optuna():
     pruning = choose_pruning("median", a_search())
     assert isinstance(pruning.rule, OptunaRule)
-    assert pruning.follow is None
+    assert pruning.following is None

@@ -1,5 +1,8 @@
 """Limits inside the first fit, without a fit."""
 
+import math
+from dataclasses import replace
+
 import pytest
 
 from optunasearch._space import Point
@@ -16,7 +19,15 @@ def record(number, curve, *, was_stopped=False, n_folds=2, fit_error=None):
     for fold in range(1 if was_stopped else n_folds):
         score = NAN if was_stopped else curve[-1]
         made.results[fold] = FoldResult(
-            fold, score, None, 0.1, 0.0, 10, fit_error, tuple(curve), was_stopped
+            fold,
+            score,
+            None,
+            fit_time=0.1,
+            score_time=0.0,
+            n_test_samples=10,
+            fit_error=fit_error,
+            curve=tuple(enumerate(curve, start=1)),
+            was_stopped=was_stopped,
         )
     return made
 
@@ -91,6 +102,19 @@ def test_a_stopped_fit_is_estimated_at_the_same_epoch(rule):
     assert 0.59 < better.estimates["score"] < 0.6
     unknown = rule.judge(record(3, line(0.9, 3), was_stopped=True), 1, 0)
     assert unknown.estimates == {"score": pytest.approx(0.93)}
+
+
+def test_an_estimate_in_the_unit_of_the_score():
+    """A monitored loss is no score: the complete trial nearest to it stands in."""
+    rule = RungRule(RaceRule(["score"], risk=0.1, n_splits=2), "score", 3, same_unit=False)
+    for number, level in enumerate([0.5, 0.8, 0.9]):
+        complete = record(number, line(level))
+        loss = tuple((epoch, 100 * (score - 1)) for epoch, score in complete.results[0].curve)
+        complete.results[0] = replace(complete.results[0], curve=loss)
+        rule.settle(complete)
+    stopped = record(3, line(-19, 3), was_stopped=True)
+    assert rule.judge(stopped, 1, 3).estimates == {"score": pytest.approx(0.9)}
+    assert math.isnan(rule.judge(stopped, 1, 0).estimates["score"])
 
 
 def test_a_full_first_fold_is_left_to_the_race(rule):

@@ -1,0 +1,190 @@
+"""Who is followed inside a fit, on which rows, and for what.
+
+What goes to the workers with the context of a search: given an unfitted estimator it
+returns a `Watch` that looks into its fit, or nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator, Set
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import Pipeline
+
+from optunasearch.execution._records import Scores
+from optunasearch.pruning._boosters import booster_steps
+from optunasearch.pruning._epochs import Epochs
+from optunasearch.pruning._iterative import Steps, steps_of
+from optunasearch.pruning._skorch import NetSteps, net_steps
+from optunasearch.pruning._watch import Watch
+
+# Epochs at which estimators other than nets are scored to find the best one.
+N_SCORED_EPOCHS = 20
+
+ScoreRows = Callable[[Any, Any], Scores]
+"""``score(model, X)``: the scores of a model on rows whose targets it knows."""
+
+
+def last_model(estimator: Any) -> tuple[Any, str]:
+    """Return the estimator, or the last step of a pipeline and the prefix of its parameters."""
+    path = ""
+    while isinstance(estimator, Pipeline):
+        name, estimator = estimator.steps[-1]
+        path += f"{name}__"
+    return estimator, path
+
+
+def how_to_follow(
+    model: Any, epochs: Epochs, n_rows: int, *, searched: Set[str] = frozenset()
+) -> Steps | None:
+    """Return how a model is followed from epoch to epoch, None if it is not.
+
+    The parameters that are `searched` are taken as set.
+    """
+    steps: Steps | None = net_steps(model, epochs)
+    if steps is None and epochs.monitor is None:
+        steps = booster_steps(model, searched) or steps_of(model, epochs, n_rows)
+    return steps
+
+
+@dataclass(frozen=True)
+class Following:
+    """Follows the fits of a search.
+
+    Attributes
+    ----------
+    metric : str
+        Key of the score that curves are made of.
+    epochs : Epochs
+    factor : int or None
+        The first fold is scored after its powers, where fits may be stopped.
+    """
+
+    metric: str
+    epochs: Epochs
+    factor: int | None
+
+    def split(self, train: Any, test: Any, estimator: Any, y: Any, fold: int) -> tuple[Any, Any]:
+        """Return the rows to fit on and those to follow the fit on."""
+        fraction = self.epochs.validation_fraction
+        if fraction is None:
+            return train, test
+        stratify = np.asarray(y)[train] if is_classifier(estimator) else None
+        fitted, held_out = train_test_split(
+            np.asarray(train), test_size=fraction, random_state=fold, stratify=stratify
+        )
+        return np.sort(fitted), np.sort(held_out)
+
+    @contextlib.contextmanager
+    def watching(
+        self,
+        estimator: Any,
+        fold: int,
+        limits: tuple[tuple[int, float], ...],
+        n_rows: int,
+        watched: tuple[Any, ScoreRows],
+        tested: tuple[Any, ScoreRows],
+    ) -> Iterator[Watch | None]:
+        """Let a watch see into the fits of an unfitted estimator, if they can be followed.
+
+        `watched` and `tested` are rows of X and the function that scores a model on them.
+        """
+        model, _ = last_model(estimator)
+        steps = how_to_follow(model, self.epochs, n_rows)
+        if steps is None or not self._is_followed(model, steps, fold):
+            yield None
+            return
+        n_epochs = steps.n_epochs(model)
+        watch = Watch(
+            partial(self._value, _Rows(estimator, *watched)),
+            _Rows(estimator, *tested).score if self.epochs.keep == "best" else None,
+            limits=limits,
+            n_epochs=n_epochs,
+            every=self._every(steps, n_epochs),
+            factor=self.factor if fold == 0 else None,
+        )
+        detach = steps.attach(model, watch)
+        try:
+            yield watch
+        finally:
+            detach()
+
+    def end(self, watch: Watch, estimator: Any, test_scores: Scores) -> None:
+        """Note the scores of a finished fit."""
+        is_test = self.epochs.monitor is None and self.epochs.validation_fraction is None
+        value = self._value_of(test_scores) if is_test else None
+        watch.end(last_model(estimator)[0], value, test_scores)
+
+    @contextlib.contextmanager
+    def refitting(self, estimator: Any, epoch: int | None, n_rows: int) -> Iterator[None]:
+        """Fit an estimator as in the folds, up to this epoch, without scoring it."""
+        model, _ = last_model(estimator)
+        steps = how_to_follow(model, self.epochs, n_rows)
+        if steps is None:
+            yield
+            return
+        if epoch is not None:
+            steps.end_at(model, epoch)
+        detach = None
+        if self.epochs.step is not None:
+            detach = steps.attach(model, Watch(lambda model: np.nan, None))
+        try:
+            with warnings.catch_warnings():
+                if epoch is not None:  # it is meant to end before it converges
+                    warnings.simplefilter("ignore", ConvergenceWarning)
+                yield
+        finally:
+            if detach is not None:
+                detach()
+
+    def _value_of(self, scores: Scores) -> float:
+        """Return the score that curves are made of."""
+        return float(scores[self.metric] if isinstance(scores, dict) else scores)
+
+    def _is_followed(self, model: Any, steps: Steps, fold: int) -> bool:
+        """Whether there is something to see in this fold."""
+        epochs = self.epochs
+        if epochs.step or epochs.every or epochs.keep == "best" or isinstance(steps, NetSteps):
+            return True
+        return fold == 0 and self.factor is not None
+
+    def _every(self, steps: Steps, n_epochs: int) -> int | None:
+        if self.epochs.every is not None:
+            return self.epochs.every
+        if isinstance(steps, NetSteps):
+            return 1
+        return max(n_epochs // N_SCORED_EPOCHS, 1) if self.epochs.keep == "best" else None
+
+    def _value(self, rows: _Rows, model: Any) -> float:
+        return self._value_of(rows.score(model))
+
+
+class _Rows:
+    """Rows to score a model on, as they come to the last step of a pipeline."""
+
+    def __init__(self, estimator: Any, X: Any, score: ScoreRows) -> None:
+        self._estimator = estimator
+        self._X = X
+        self._score = score
+        self._transformed: Any = None
+
+    def score(self, model: Any) -> Scores:
+        if self._transformed is None:
+            self._transformed = self._transform()
+        return self._score(model, self._transformed)
+
+    def _transform(self) -> Any:
+        X, estimator = self._X, self._estimator
+        while isinstance(estimator, Pipeline):
+            if len(estimator.steps) > 1:
+                X = estimator[:-1].transform(X)
+            estimator = estimator.steps[-1][1]
+        return X

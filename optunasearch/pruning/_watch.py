@@ -1,0 +1,106 @@
+"""A watch: what is seen of one fit from inside, and the decision to end it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from optunasearch.execution._fold import FitStopped
+from optunasearch.execution._records import Scores
+
+
+class Watch:
+    """Scores a model at some of its epochs; ends a fit that has not reached its limit.
+
+    Parameters
+    ----------
+    score : callable
+        ``score(model)`` is the value of the curve.
+    score_all : callable or None
+        ``score_all(model)`` are the scores on the test rows, kept for each epoch of the
+        curve; None to keep none.
+    limits : tuple of (epoch, score)
+        A fit ends after an epoch at which it has not reached the score.
+    n_epochs : int
+        How many the fit has if nothing ends it, 0 if unknown.
+    every : int or None
+        Score after every so many epochs.
+    factor : int or None
+        Score after its powers.
+
+    Attributes
+    ----------
+    curve : list of (epoch, score)
+    scores_along : list
+        The scores on the test rows after each epoch of the curve.
+    """
+
+    def __init__(
+        self,
+        score: Callable[[Any], float],
+        score_all: Callable[[Any], Scores] | None,
+        *,
+        limits: tuple[tuple[int, float], ...] = (),
+        n_epochs: int = 0,
+        every: int | None = None,
+        factor: int | None = None,
+    ) -> None:
+        self._score = score
+        self._score_all = score_all
+        self._limits = dict(limits)
+        self._every = every
+        self._factor = factor
+        self._last = 0
+        self._monitored: float | None = None
+        self.n_epochs = n_epochs
+        self.curve: list[tuple[int, float]] = []
+        self.scores_along: list[Scores] = []
+
+    def is_due(self, epoch: int) -> bool:
+        """Whether the model is to be scored after this epoch."""
+        if self._every is not None and epoch % self._every == 0:
+            return True
+        return self._factor is not None and epoch in _powers(self._factor, epoch)
+
+    def due_epochs(self, n_epochs: int) -> list[int]:
+        """Return the epochs before the last at which the model is to be scored."""
+        return [epoch for epoch in range(1, n_epochs) if self.is_due(epoch)]
+
+    def see(self, epoch: int, model: Any, value: float | None = None) -> None:
+        """Take note of a model after an epoch; a monitored `value` takes the place of scoring.
+
+        Raises
+        ------
+        FitStopped
+            If it has not reached the limit of this epoch.
+        """
+        self._last, self._monitored = epoch, value
+        # The fold itself scores the finished fit.
+        if epoch == self.n_epochs or not self.is_due(epoch):
+            return
+        self.curve.append((epoch, self._score(model) if value is None else value))
+        if self._score_all is not None:
+            self.scores_along.append(self._score_all(model))
+        needed = self._limits.get(epoch)
+        # A model that has diverged to NaN stops here too.
+        if needed is not None and not self.curve[-1][1] >= needed:
+            raise FitStopped
+
+    def end(self, model: Any, value: float | None, test_scores: Scores) -> None:
+        """Note the scores of the finished fit; `value` is its point of the curve if known."""
+        if not self._last:
+            return
+        if self.curve and self.curve[-1][0] == self._last:
+            self.curve.pop()
+            del self.scores_along[-1:]
+        value = self._monitored if value is None else value
+        self.curve.append((self._last, self._score(model) if value is None else value))
+        if self._score_all is not None:
+            self.scores_along.append(test_scores)
+
+
+def _powers(factor: int, most: int) -> list[int]:
+    powers = [factor]
+    while powers[-1] < most:
+        powers.append(powers[-1] * factor)
+    return powers

@@ -31,6 +31,7 @@ from optunasearch.execution._context_file import SearchFolder
 from optunasearch.execution._driver import Driver, Limits
 from optunasearch.execution._executors import choose_backend, make_executor
 from optunasearch.execution._fold import FoldContext, error_scores
+from optunasearch.execution._gpus import count_gpus
 from optunasearch.execution._records import FoldResult, TrialRecord
 from optunasearch.execution._reuse import TransformReuse
 from optunasearch.execution._schedule import Schedule
@@ -81,8 +82,13 @@ class TrialRun:
         self._n_trials = self._budget()
         self._pruning = self._choose_pruning()
         context.following = self._pruning.following
-        context.explain = explain if is_net(last_model(context.estimator)[0]) else None
-        self._backend = choose_backend(search.n_jobs, search.trial_timeout)
+        n_jobs, (model, _) = search.n_jobs, last_model(context.estimator)
+        if is_net(model):
+            context.explain = explain
+            context.n_gpus = count_gpus(model.device)
+            if context.n_gpus and n_jobs is not None and n_jobs < 0:
+                n_jobs = context.n_gpus  # "all" of what the fits wait for
+        self._backend = choose_backend(n_jobs, search.trial_timeout)
         lag = default_lag(self._backend.n_jobs, search.sampler, enumerated=self._enumerated)
         self._schedule = Schedule(
             self._proposer(),
@@ -119,7 +125,10 @@ class TrialRun:
 
     def run(self) -> None:
         """Evaluate the trials; on Ctrl-C pass on what has finished, then raise."""
-        search, isolate = self._search, self._search.trial_timeout is not None
+        search = self._search
+        # A thread of this process would train on a GPU that is a worker's.
+        spread = self._context.n_gpus > 0 and self._backend.n_jobs > 1
+        isolate = search.trial_timeout is not None or spread
         progress = Progress(search.verbose, self._n_trials, self._n_splits, self._context.space)
         progress.note(self._pruning.note)
         with (

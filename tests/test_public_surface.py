@@ -40,7 +40,7 @@ def run(code):
     [
         (optunasearch, ["OptunaSearchCV", "__version__"]),
         (optunasearch.metrics, ["sensitivity", "specificity", "specificity_at_sensitivity"]),
-        (optunasearch.pruning, ["PruningCallback", "Race"]),
+        (optunasearch.pruning, ["Epochs", "PruningCallback", "Race"]),
         (optunasearch.tracking, ["FoldEvent", "SearchEvent", "Tracker"]),
         (
             optunasearch.exceptions,

@@ -17,6 +17,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from optunasearch._joblib import ActiveBackend, active_backend
 from optunasearch.execution._driver import Executor
 from optunasearch.execution._fold import FoldContext, evaluate
+from optunasearch.execution._gpus import use_gpu
 from optunasearch.execution._processes import ProcessExecutor, run_task
 from optunasearch.execution._records import Outcome, TaskDone, TrialTask
 from optunasearch.execution._thread_limits import blas_limits, limit_openmp
@@ -74,8 +75,8 @@ class ThreadExecutor:
         self._running: dict[int, tuple[TrialTask, float]] = {}
         blas_limits.enter(backend.inner_threads)
         self._is_open = True
-        for _ in range(backend.n_jobs):
-            threading.Thread(target=self._serve, daemon=True).start()
+        for position in range(backend.n_jobs):
+            threading.Thread(target=self._serve, args=(position,), daemon=True).start()
 
     @property
     def has_room(self) -> bool:
@@ -118,8 +119,9 @@ class ThreadExecutor:
             for _ in range(self._backend.n_jobs):
                 self._tasks.put(None)
 
-    def _serve(self) -> None:
+    def _serve(self, position: int) -> None:
         limit_openmp(self._backend.inner_threads)
+        use_gpu(position, self._context.n_gpus)
         with parallel_config(**copy.deepcopy(self._backend.nested)):
             while (task := self._tasks.get()) is not None:
                 self._outcomes.put(run_task(task, self._context))

@@ -30,7 +30,7 @@ from optunasearch._sklearn import (
     get_namespace,
 )
 from optunasearch._space import Params, SearchSpace
-from optunasearch.execution._records import FoldResult, Scores, TrialTask
+from optunasearch.execution._records import FoldResult, Limit, Scores, TrialTask
 from optunasearch.execution._reuse import TransformReuse
 
 
@@ -60,7 +60,7 @@ class Following(Protocol):
         self,
         estimator: Any,
         fold: int,
-        limits: tuple[tuple[int, float], ...],
+        limits: tuple[Limit, ...],
         n_rows: int,
         watched: tuple[Any, Callable[[Any, Any], Scores]],
         tested: tuple[Any, Callable[[Any, Any], Scores]],
@@ -92,6 +92,8 @@ class FoldContext:
         Looks into the fits; None if nobody does.
     explain : callable or None
         ``explain(error, X, y)`` adds a note to what a fit has raised.
+    n_gpus : int
+        Over how many GPUs the workers are spread; 0 if none is used.
     config : dict
         scikit-learn's configuration where the search was started.
     """
@@ -110,6 +112,7 @@ class FoldContext:
     reuse: TransformReuse | None = None
     following: Following | None = None
     explain: Callable[[Exception, Any, Any], None] | None = None
+    n_gpus: int = 0
     config: dict[str, Any] = field(default_factory=get_config)
 
 
@@ -142,7 +145,7 @@ def _evaluate_fold(
     params: Params,
     context: FoldContext,
     callback_context: Any,
-    limits: tuple[tuple[int, float], ...],
+    limits: tuple[Limit, ...],
 ) -> FoldResult:
     following = context.following
     train, test = context.splits[fold]

@@ -199,7 +199,9 @@ class ProcessExecutor:
             self._path = self._pickled.write(self._folder.path)
             self._pickled = None
         slot.tasks.clear()
-        slot.open(self._path, self._setup)
+        taken = {other.position for other in self._slots}
+        position = next(p for p in range(self._n_jobs) if p not in taken)
+        slot.open(self._path, self._setup, position)
         self._slots.append(slot)
 
     def _replace(self, slot: Slot) -> None:

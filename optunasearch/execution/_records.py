@@ -11,6 +11,9 @@ from typing import Any
 from optunasearch._space import Point
 
 Scores = float | dict[str, float]
+# (at, score): where a fit ends unless it has reached the score; `at` is an epoch, or below
+# 1 a share of all epochs of the fit.
+Limit = tuple[float, float]
 
 
 class Status(StrEnum):
@@ -32,8 +35,8 @@ class TrialTask:
     folds: tuple[int, ...]
     # scikit-learn's callback context for each fold; empty if no callback is set.
     callback_contexts: tuple[Any, ...] = ()
-    # (epoch, score): where a fit of the first fold ends unless it has reached the score.
-    limits: tuple[tuple[int, float], ...] = ()
+    # For a fit of the first fold.
+    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +67,10 @@ class FoldResult:
         """How many epochs were fitted, as far as the curve tells."""
         return self.curve[-1][0] if self.curve else 0
 
-    def value_at(self, epoch: int) -> float:
-        """Return the last value of the curve up to an epoch; NaN before the first."""
-        return next((value for at, value in reversed(self.curve) if at <= epoch), math.nan)
+    def value_at(self, at: float) -> float:
+        """Return the last value of the curve up to an epoch or share; NaN before the first."""
+        last = epoch_at(at, self.n_epochs)
+        return next((value for epoch, value in reversed(self.curve) if epoch <= last), math.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +187,11 @@ class TrialRecord:
     def fit_seconds(self) -> float:
         """Seconds of fitting and scoring that came back so far."""
         return sum(r.fit_time + r.score_time for r in self.results.values())
+
+
+def epoch_at(at: float, n_epochs: int) -> int:
+    """Return the epoch that `at` stands for: itself, or below 1 a share of all."""
+    return int(at) if at >= 1 else max(int(n_epochs * at), 1)
 
 
 def at_best_epoch(results: Sequence[FoldResult]) -> list[FoldResult]:

@@ -28,7 +28,7 @@ from typing import Any, Protocol
 
 from optunasearch._space import Point
 from optunasearch.exceptions import OptunaSearchError, WorkerDiedError
-from optunasearch.execution._records import FoldResult, Stop, TrialRecord, TrialTask
+from optunasearch.execution._records import FoldResult, Limit, Stop, TrialRecord, TrialTask
 
 # A task that took its worker with it this many times fails its trial.
 MAX_LOSSES = 3
@@ -50,8 +50,8 @@ class StoppingRule(Protocol):
     def settle(self, record: TrialRecord) -> None:
         """Take note of a finished trial; called in the order of numbers."""
 
-    def limits(self, n_settled: int) -> tuple[tuple[int, float], ...]:
-        """Return (epoch, score) that the first fit of a trial has to reach to go on."""
+    def limits(self, n_settled: int) -> tuple[Limit, ...]:
+        """Return what the first fit of a trial has to reach to go on."""
 
     def judge(self, record: TrialRecord, n_folds: int, n_settled: int) -> Stop | None:
         """Return a decision to stop after the first `n_folds`, None to go on.
@@ -243,7 +243,7 @@ class Schedule:
                 del record.results[fold]
             self._finish(record)
 
-    def _limits(self, number: int) -> tuple[tuple[int, float], ...]:
+    def _limits(self, number: int) -> tuple[Limit, ...]:
         return () if self._rule is None else self._rule.limits(self._past(number, 0))
 
     def _past(self, number: int, n_folds: int) -> int:

@@ -39,6 +39,8 @@ class Slot:
     ----------
     is_ready : bool
         Whether the current search's context is open in the worker.
+    position : int
+        Which of the search's workers it is, from 0.
     tasks : deque of TrialTask
         What it is evaluating, since `since` (`time.monotonic`), and what waits behind.
     """
@@ -57,6 +59,7 @@ class Slot:
         lifeline.close()
         self.path: str | None = None
         self.is_ready = False
+        self.position = 0
         self.tasks: deque[TrialTask] = deque()
         self.since = 0.0
 
@@ -70,10 +73,10 @@ class Slot:
         """Whether a task submitted now would start at once."""
         return self.is_ready and not self.tasks
 
-    def open(self, path: str, setup: tuple[Any, ...]) -> None:
+    def open(self, path: str, setup: tuple[Any, ...], position: int) -> None:
         """Let the worker open a context; it replies when it has."""
-        self.path, self.is_ready = path, False
-        self._send("open", cloudpickle.dumps((path, *setup)))
+        self.path, self.is_ready, self.position = path, False, position
+        self._send("open", cloudpickle.dumps((path, position, *setup)))
 
     def run(self, task: TrialTask) -> None:
         """Let the worker evaluate a task, after those that it has."""

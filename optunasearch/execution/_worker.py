@@ -52,12 +52,14 @@ class _Opened:
     def open(self, payload: bytes) -> bytes:
         """Map a search's context; reply with its path."""
         from optunasearch.execution._context_file import open_context
+        from optunasearch.execution._gpus import use_gpu
 
-        path, sys_path, nested, filters = pickle.loads(payload)
+        path, position, sys_path, nested, filters = pickle.loads(payload)
         self.close()
         try:
             sys.path[:] = sys_path
             self._context = open_context(path)
+            use_gpu(position, self._context.n_gpus)
         except Exception:
             return pickle.dumps(("failed", (path, traceback.format_exc())))
         self._nested = nested

@@ -13,11 +13,14 @@ from optuna.pruners import BasePruner, NopPruner
 from optunasearch.execution._records import TrialRecord
 from optunasearch.execution._schedule import StoppingRule
 from optunasearch.pruning._epochs import Epochs
+from optunasearch.pruning._first_fold import FirstFoldRule
 from optunasearch.pruning._following import Following, how_to_follow, last_model
+from optunasearch.pruning._inner_race import InnerRaceRule, shares
 from optunasearch.pruning._iterative import Steps
 from optunasearch.pruning._optuna_rule import OptunaRule, make_pruner
 from optunasearch.pruning._race import Race, RaceRule
-from optunasearch.pruning._rungs import RungRule
+from optunasearch.pruning._rungs import RungRule, rung_epochs
+from optunasearch.pruning._skorch import is_net
 
 # With fewer trials the complete ones that a race needs first are most of them.
 LEAST_TRIALS = 10
@@ -118,7 +121,7 @@ def choose_pruning(pruner: Any, search: PrunedSearch) -> Pruning:
     pruning = _choose_rule(pruner, search)
     if pruning.following is None and not search.epochs.is_default:
         metric = pruner.metric if isinstance(pruner, Race) else None
-        following = Following(metric or search.objectives[0], search.epochs, None)
+        following = Following(metric or search.objectives[0], search.epochs)
         return replace(pruning, following=following)
     return pruning
 
@@ -168,9 +171,15 @@ def _race(race: Race, search: PrunedSearch) -> Pruning:
     # An epoch of one model is not like the same one of another.
     if search.may_be_replaced or search.steps is None:
         return Pruning(rule)
-    same_unit = search.epochs.monitor is None
-    rungs = RungRule(rule, metrics[0], race.reduction_factor, same_unit=same_unit)
-    return Pruning(rungs, Following(metrics[0], search.epochs, race.reduction_factor))
+    inside: FirstFoldRule
+    if is_net(last_model(search.estimator)[0]):
+        same_unit = search.epochs.monitor is None
+        rungs = rung_epochs(race.reduction_factor)
+        inside = RungRule(rule, metrics[0], rungs, same_unit=same_unit)
+    else:
+        rungs = shares(race.reduction_factor)
+        inside = InnerRaceRule(rule, metrics[0], rungs, risk=race.risk)
+    return Pruning(inside, Following(metrics[0], search.epochs, rungs))
 
 
 def _check_epochs(search: PrunedSearch) -> None:

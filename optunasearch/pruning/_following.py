@@ -19,7 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 
-from optunasearch.execution._records import Scores
+from optunasearch.execution._records import Limit, Scores
 from optunasearch.pruning._boosters import booster_steps
 from optunasearch.pruning._epochs import Epochs
 from optunasearch.pruning._iterative import Steps, steps_of
@@ -64,13 +64,14 @@ class Following:
     metric : str
         Key of the score that curves are made of.
     epochs : Epochs
-    factor : int or None
-        The first fold is scored after its powers, where fits may be stopped.
+    rungs : tuple of float
+        Epochs of the first fold, or below 1 shares of all its epochs, at which fits may
+        be stopped.
     """
 
     metric: str
     epochs: Epochs
-    factor: int | None
+    rungs: tuple[float, ...] = ()
 
     def split(self, train: Any, test: Any, estimator: Any, y: Any, fold: int) -> tuple[Any, Any]:
         """Return the rows to fit on and those to follow the fit on."""
@@ -88,7 +89,7 @@ class Following:
         self,
         estimator: Any,
         fold: int,
-        limits: tuple[tuple[int, float], ...],
+        limits: tuple[Limit, ...],
         n_rows: int,
         watched: tuple[Any, ScoreRows],
         tested: tuple[Any, ScoreRows],
@@ -109,7 +110,7 @@ class Following:
             limits=limits,
             n_epochs=n_epochs,
             every=self._every(steps, n_epochs),
-            factor=self.factor if fold == 0 else None,
+            also=self.rungs if fold == 0 else (),
         )
         detach = steps.attach(model, watch)
         try:
@@ -154,7 +155,7 @@ class Following:
         epochs = self.epochs
         if epochs.step or epochs.every or epochs.keep == "best" or isinstance(steps, NetSteps):
             return True
-        return fold == 0 and self.factor is not None
+        return fold == 0 and bool(self.rungs)
 
     def _every(self, steps: Steps, n_epochs: int) -> int | None:
         if self.epochs.every is not None:

@@ -26,7 +26,7 @@ from optuna.pruners import (
 from optuna.trial import Trial, TrialState
 
 from optunasearch._optuna import new_snapshot_study, quiet_optuna
-from optunasearch.execution._records import Stop, TrialRecord
+from optunasearch.execution._records import Limit, Stop, TrialRecord
 
 _PRUNERS: dict[str, Callable[[int], BasePruner]] = {
     "median": lambda n_steps: MedianPruner(),
@@ -77,7 +77,7 @@ class OptunaRule:
         else:
             self._study.tell(trial, state=TrialState.FAIL)
 
-    def limits(self, n_settled: int) -> tuple[tuple[int, float], ...]:
+    def limits(self, n_settled: int) -> tuple[Limit, ...]:
         """Return none: these pruners are asked between folds only."""
         return ()
 

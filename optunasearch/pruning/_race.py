@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtr
 
-from optunasearch.execution._records import Stop, TrialRecord
+from optunasearch.execution._records import Limit, Stop, TrialRecord
 
 # No race before so many complete trials: their differences teach the inflation.
 N_TEACHERS = 4
@@ -133,6 +133,19 @@ class _Snapshot:
     n_complete: int = 0
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """What lies ahead of a trial after its first fold.
+
+    `rival` is the number of the best complete trial, `variance` that of the change of
+    the difference to it from the first fold to all, `freedom` the degrees of freedom.
+    """
+
+    rival: int
+    variance: float
+    freedom: float
+
+
 class RaceRule:
     """Decides between the folds of a trial whether it goes on.
 
@@ -178,9 +191,21 @@ class RaceRule:
                 last = self._learn(record, scores, last)
         self._snapshots.append(last)
 
-    def limits(self, n_settled: int) -> tuple[tuple[int, float], ...]:
+    def limits(self, n_settled: int) -> tuple[Limit, ...]:
         """Return none: the race is between folds."""
         return ()
+
+    def after_first_fold(self, n_settled: int) -> Ahead | None:
+        """Return what lies ahead of a trial after its first fold, if it would be judged.
+
+        Of a race with one metric.
+        """
+        known = self._snapshots[n_settled]
+        if self._first_fold > 1 or known.n_complete < N_TEACHERS or not known.front:
+            return None
+        variance = (1 - 1 / self._n_splits) * known.variances[0]
+        freedom = PRIOR_PAIRS + known.n_complete
+        return Ahead(known.front[0], variance, freedom) if variance > 0 else None
 
     def judge(self, record: TrialRecord, n_folds: int, n_settled: int) -> Stop | None:
         """Return a decision to stop if the trial has hardly a chance."""

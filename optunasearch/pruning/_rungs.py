@@ -1,102 +1,52 @@
-"""Rungs: the first fit of a trial ends where it is not among the best.
+"""Rungs: the first fit of a net ends where it is not among the best.
 
 Asynchronous successive halving over the epochs of the first fold. After eta, eta^2,
 eta^3, ... epochs a trial goes on if its score is among the best 1/eta of the trials
 before it that came so far: same fold, same epoch, so that like is compared with like.
-Who survives its first fold is raced between folds.
-
-What has to be reached is known before the fit and travels with its task, so that the
-worker decides alone.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
-from optunasearch.execution._records import FoldResult, Stop, TrialRecord
+from optunasearch.execution._records import Limit
 from optunasearch.execution._schedule import StoppingRule
+from optunasearch.pruning._first_fold import FirstFoldRule
+
+N_RUNGS = 9
 
 
-class RungRule:
-    """Sets limits to the first fit, and leaves the other folds to another rule.
+def rung_epochs(reduction_factor: int) -> tuple[float, ...]:
+    """Return the epochs after which a fit may be stopped."""
+    return tuple(float(reduction_factor**power) for power in range(1, N_RUNGS + 1))
 
-    Parameters
-    ----------
-    between_folds : StoppingRule
-    metric : str
-        Key of the score that curves are made of.
-    reduction_factor : int
-    same_unit : bool
-        Whether curves have the unit of the metric; not if a net's history is monitored.
-    """
+
+class RungRule(FirstFoldRule):
+    """Stops first fits at rungs, of which the first is eta."""
 
     def __init__(
         self,
         between_folds: StoppingRule,
         metric: str,
-        reduction_factor: int,
+        rungs: tuple[float, ...],
         *,
         same_unit: bool = True,
     ) -> None:
-        self._between_folds = between_folds
-        self._metric = metric
-        self._factor = reduction_factor
-        self._same_unit = same_unit
-        self._first: list[FoldResult | None] = []
-        # The mean score of each trial, None if it is not complete.
-        self._means: list[float | None] = []
+        super().__init__(between_folds, metric, same_unit=same_unit)
+        self._rungs = rungs
+        self._factor = int(rungs[0])
 
-    def settle(self, record: TrialRecord) -> None:
-        """Learn from a finished trial."""
-        first = record.results.get(0)
-        counts = first is not None and record.duplicate_of is None and first.fit_error is None
-        self._first.append(first if counts else None)
-        is_complete = counts and record.stop is None
-        self._means.append(_mean(record, self._metric) if is_complete else None)
-        self._between_folds.settle(record)
-
-    def limits(self, n_settled: int) -> tuple[tuple[int, float], ...]:
-        """Return (epoch, score) that the first fit of a trial has to reach to go on."""
+    def limits(self, n_settled: int) -> tuple[Limit, ...]:
+        """Return the scores that are among the best 1/eta at each rung."""
         known = [first for first in self._first[:n_settled] if first is not None and first.curve]
         longest = max((first.n_epochs_run for first in known), default=0)
         found = []
-        epoch = self._factor
-        while epoch < longest:
+        for epoch in self._rungs:
+            if epoch >= longest:
+                break
             # A fit that ended by itself before (early stopping) keeps its last score.
             came = [f for f in known if f.n_epochs_run >= epoch or not f.was_stopped]
             scores = sorted(filter(math.isfinite, (f.value_at(epoch) for f in came)), reverse=True)
             if len(scores) >= 2 * self._factor:
                 found.append((epoch, scores[len(scores) // self._factor - 1]))
-            epoch *= self._factor
         return tuple(found)
-
-    def judge(self, record: TrialRecord, n_folds: int, n_settled: int) -> Stop | None:
-        """Note that the first fit was stopped, or ask the rule between folds."""
-        first = record.results[0]
-        if not first.was_stopped:
-            return self._between_folds.judge(record, n_folds, n_settled)
-        return Stop(1, {self._metric: self._estimate(first, n_settled)})
-
-    def _estimate(self, first: FoldResult, n_settled: int) -> float:
-        """Return the mean score that a stopped fit lets expect, below that of the best."""
-        epoch, value = first.curve[-1]
-        complete = [
-            (mean, rival.value_at(epoch))
-            for mean, rival in zip(self._means[:n_settled], self._first, strict=False)
-            if mean is not None and rival is not None and math.isfinite(mean)
-        ]
-        if not complete:
-            return value if self._same_unit else math.nan
-        level, best = max(complete, key=lambda pair: pair[0])
-        if self._same_unit:  # paired at the same epoch
-            estimate = level + value - best
-        else:
-            estimate, _ = min(complete, key=lambda pair: abs(pair[1] - value))
-        return min(estimate, math.nextafter(level, -math.inf))
-
-
-def _mean(record: TrialRecord, metric: str) -> float:
-    found: list[Any] = record.scores(record.n_splits)
-    scores = [s.get(metric, math.nan) if isinstance(s, dict) else s for s in found]
-    return float(sum(scores) / len(scores))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from optunasearch.execution._fold import FitStopped
-from optunasearch.execution._records import Scores
+from optunasearch.execution._records import Limit, Scores, epoch_at
 
 
 class Watch:
@@ -19,14 +19,14 @@ class Watch:
     score_all : callable or None
         ``score_all(model)`` are the scores on the test rows, kept for each epoch of the
         curve; None to keep none.
-    limits : tuple of (epoch, score)
-        A fit ends after an epoch at which it has not reached the score.
+    limits : tuple of Limit
+        Where a fit ends if it has not reached a score.
     n_epochs : int
         How many the fit has if nothing ends it, 0 if unknown.
     every : int or None
         Score after every so many epochs.
-    factor : int or None
-        Score after its powers.
+    also : sequence of float
+        Score also at these epochs, or below 1 shares of `n_epochs`.
 
     Attributes
     ----------
@@ -40,16 +40,16 @@ class Watch:
         score: Callable[[Any], float],
         score_all: Callable[[Any], Scores] | None,
         *,
-        limits: tuple[tuple[int, float], ...] = (),
+        limits: tuple[Limit, ...] = (),
         n_epochs: int = 0,
         every: int | None = None,
-        factor: int | None = None,
+        also: Sequence[float] = (),
     ) -> None:
         self._score = score
         self._score_all = score_all
-        self._limits = dict(limits)
+        self._limits = {epoch_at(at, n_epochs): needed for at, needed in limits}
         self._every = every
-        self._factor = factor
+        self._also = {epoch_at(at, n_epochs) for at in also}
         self._last = 0
         self._monitored: float | None = None
         self.n_epochs = n_epochs
@@ -58,9 +58,7 @@ class Watch:
 
     def is_due(self, epoch: int) -> bool:
         """Whether the model is to be scored after this epoch."""
-        if self._every is not None and epoch % self._every == 0:
-            return True
-        return self._factor is not None and epoch in _powers(self._factor, epoch)
+        return epoch in self._also or (self._every is not None and epoch % self._every == 0)
 
     def due_epochs(self, n_epochs: int) -> list[int]:
         """Return the epochs before the last at which the model is to be scored."""
@@ -97,10 +95,3 @@ class Watch:
         self.curve.append((self._last, self._score(model) if value is None else value))
         if self._score_all is not None:
             self.scores_along.append(test_scores)
-
-
-def _powers(factor: int, most: int) -> list[int]:
-    powers = [factor]
-    while powers[-1] < most:
-        powers.append(powers[-1] * factor)
-    return powers

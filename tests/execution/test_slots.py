@@ -56,7 +56,7 @@ def task_at(x, folds=(0, 1)):
 
 def test_a_slot_opens_a_context_and_evaluates(shared_slot, write, make_context):
     path = write(make_context())
-    shared_slot.open(path, SETUP)
+    shared_slot.open(path, SETUP, 0)
     assert next_reply(shared_slot) == ("ready", path)
     task = task_at(4)
     shared_slot.run(task)
@@ -69,7 +69,7 @@ def test_a_slot_opens_a_context_and_evaluates(shared_slot, write, make_context):
 def test_a_slot_opens_one_context_after_the_other(shared_slot, write, make_context):
     paths = [write(make_context(), name) for name in ("first", "second")]
     for path in paths:
-        shared_slot.open(path, SETUP)
+        shared_slot.open(path, SETUP, 0)
     assert [next_reply(shared_slot) for _ in paths] == [("ready", path) for path in paths]
     shared_slot.forget()
     assert not shared_slot.is_idle
@@ -77,7 +77,7 @@ def test_a_slot_opens_one_context_after_the_other(shared_slot, write, make_conte
 
 def test_a_worker_that_dies_in_a_fit_is_noticed(write, make_context):
     slot = Slot({})
-    slot.open(write(make_context(At((4,), die))), SETUP)
+    slot.open(write(make_context(At((4,), die))), SETUP, 0)
     next_reply(slot)
     slot.run(task_at(4))
     with pytest.raises(EOFError):
@@ -88,7 +88,7 @@ def test_a_worker_that_dies_in_a_fit_is_noticed(write, make_context):
 
 def test_a_killed_slot_is_gone_even_in_the_middle_of_a_fit(write, make_context):
     slot = Slot({})
-    slot.open(write(make_context(Sleep(600))), SETUP)
+    slot.open(write(make_context(Sleep(600))), SETUP, 0)
     next_reply(slot)
     slot.run(task_at(4))
     slot.kill()
@@ -98,7 +98,7 @@ def test_a_killed_slot_is_gone_even_in_the_middle_of_a_fit(write, make_context):
 
 def test_workers_leave_ctrl_c_to_the_driver(shared_slot, write, make_context):
     path = write(make_context())
-    shared_slot.open(path, SETUP)
+    shared_slot.open(path, SETUP, 0)
     next_reply(shared_slot)
     os.kill(shared_slot.process.pid, signal.SIGINT)
     shared_slot.run(task_at(4))

@@ -35,7 +35,7 @@ def opened(tmp_path):
     def open_in_worker(context, filters=()):
         path = PickledContext(context).write(str(tmp_path))
         worker = _Opened()
-        setup = (path, list(sys.path), {"n_jobs": 1}, list(filters) or list(warnings.filters))
+        setup = (path, 0, list(sys.path), {"n_jobs": 1}, list(filters) or list(warnings.filters))
         return worker, pickle.loads(worker.open(cloudpickle.dumps(setup)))
 
     return open_in_worker
@@ -64,7 +64,7 @@ def test_a_reply_names_the_context_it_is_about(opened, make_context, tmp_path):
 
 
 def test_a_context_that_is_gone_is_reported(tmp_path):
-    payload = cloudpickle.dumps((str(tmp_path / "gone"), *PLAIN_SETUP))
+    payload = cloudpickle.dumps((str(tmp_path / "gone"), 0, *PLAIN_SETUP))
     kind, (path, text) = pickle.loads(_Opened().open(payload))
     assert kind == "failed"
     assert path == str(tmp_path / "gone")

@@ -52,7 +52,11 @@ each_case = pytest.mark.parametrize(
 def fit_followed(model, X, y, **params):
     steps = how_to_follow(model, Epochs(), len(X))
     watch = Watch(
-        lambda so_far: so_far.score(X, y), None, n_epochs=steps.n_epochs(model), every=2, factor=3
+        lambda so_far: so_far.score(X, y),
+        None,
+        n_epochs=steps.n_epochs(model),
+        every=2,
+        also=(3, 9),
     )
     detach = steps.attach(model, watch)
     model.fit(X, y, **params)

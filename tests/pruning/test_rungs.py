@@ -9,7 +9,7 @@ from optunasearch._space import Point
 from optunasearch.execution._records import FoldResult, Stop, TrialRecord
 from optunasearch.pruning import Race
 from optunasearch.pruning._race import RaceRule
-from optunasearch.pruning._rungs import RungRule
+from optunasearch.pruning._rungs import RungRule, rung_epochs
 
 NAN = float("nan")
 
@@ -38,7 +38,7 @@ def line(level, n_epochs=10):
 
 @pytest.fixture
 def rule():
-    return RungRule(RaceRule(["score"], risk=0.1, n_splits=2), "score", 3)
+    return RungRule(RaceRule(["score"], risk=0.1, n_splits=2), "score", rung_epochs(3))
 
 
 def test_no_limits_before_there_are_enough_curves(rule):
@@ -106,7 +106,9 @@ def test_a_stopped_fit_is_estimated_at_the_same_epoch(rule):
 
 def test_an_estimate_in_the_unit_of_the_score():
     """A monitored loss is no score: the complete trial nearest to it stands in."""
-    rule = RungRule(RaceRule(["score"], risk=0.1, n_splits=2), "score", 3, same_unit=False)
+    rule = RungRule(
+        RaceRule(["score"], risk=0.1, n_splits=2), "score", rung_epochs(3), same_unit=False
+    )
     for number, level in enumerate([0.5, 0.8, 0.9]):
         complete = record(number, line(level))
         loss = tuple((epoch, 100 * (score - 1)) for epoch, score in complete.results[0].curve)

@@ -7,15 +7,17 @@ k, D_k. Its standard error is
 
     SE_k^2 = inflation * (1/k - 1/K) * v,
 
-where v is the variance of such differences from fold to fold, the mean over the pairs of
-complete trials. `inflation` is the mean of (D_K - D_k)^2 / SE_k^2 over the same pairs,
-shrunk towards 2: it is large if the first folds do not speak for the others, as with
-data that are sorted or have a trend.
+where v is the variance of such differences from fold to fold, a mean over the pairs of
+complete trials. A pair counts the more the nearer its mean scores are: trials that are
+about equally good err alike, and they show how far below the incumbent a trial may begin
+that ends level with it. `inflation` is the mean of (D_K - D_k)^2 / SE_k^2 over the same
+pairs, shrunk towards 2: it is large if the first folds do not speak for the others, as
+with data that are sorted or have a trend.
 
 The chance that the trial overtakes the incumbent is then that of a t variable above
--D_k / SE_k. A trial is stopped when it falls below `Race.risk`. Both the variance from
-the rows of a fold and a prior that few trials overtake an incumbent were tried, and
-saved no more at the same loss (docs/design.md).
+-D_k / SE_k, of few degrees of freedom because some trials vary more than others. A trial
+is stopped when it falls below `Race.risk`. What else was tried, and saved no more at the
+same loss, is in docs/design.md.
 """
 
 from __future__ import annotations
@@ -31,13 +33,18 @@ from scipy.special import stdtr
 
 from optunasearch.execution._records import Limit, Stop, TrialRecord
 
-# No race before so many complete trials: their differences teach the inflation.
-N_TEACHERS = 4
+# No race before so many complete trials: their differences teach the variance.
+N_TEACHERS = 3
 # What the inflation is before anything is learned, and how many pairs that counts for.
 PRIOR_INFLATION, PRIOR_PAIRS = 2.0, 8
-LEAST_INFLATION = 1.4
+# Pairs count half whose means are so many standard errors apart.
+NEAR = 2.0
+# Of the t distribution: the variance of a trial may be far from that of the others.
+FREEDOM = 3
 # So many of the last complete trials are compared with a new one.
 MOST_TEACHERS = 100
+# So many of the last pairs are remembered.
+MOST_PAIRS = 5000
 
 
 @dataclass(frozen=True)
@@ -242,13 +249,11 @@ class RaceRule:
         n_folds = scores.shape[1]
         differences = (scores - self._complete[rival][:, :n_folds]).mean(axis=1)
         ahead = 1 / n_folds - 1 / self._n_splits
-        # As many degrees of freedom as there are trials to have learned from.
-        freedom = PRIOR_PAIRS + known.n_complete
         chance = 0.0
         for difference, variance in zip(differences, known.variances, strict=True):
             if not variance > 0:  # no two trials have differed yet
                 return 1.0
-            chance += float(stdtr(freedom, difference / math.sqrt(ahead * variance)))
+            chance += float(stdtr(FREEDOM, difference / math.sqrt(ahead * variance)))
         return min(chance, 1.0)
 
     def _estimates(self, scores: np.ndarray, rival: int) -> dict[str, float]:
@@ -271,7 +276,7 @@ class RaceRule:
         front = last.front
         if self._is_feasible(record):
             front = self._front_with(record.number, front)
-        variances = tuple(lessons.variance for lessons in self._lessons)
+        variances = tuple(lessons.variance(self._n_splits) for lessons in self._lessons)
         return _Snapshot(front, variances, last.n_complete + 1)
 
     def _front_with(self, number: int, front: tuple[int, ...]) -> tuple[int, ...]:
@@ -287,46 +292,45 @@ class _Lessons:
     """What the pairs of complete trials say of one metric."""
 
     def __init__(self) -> None:
-        self._variances = 0.0
-        self._n_pairs = 0
-        self._surprises = 0.0
+        # Of each pair the squared difference of its means, the variance of its
+        # differences, and the squared error of its first folds.
+        self._pairs = np.empty((3, 0))
 
-    @property
-    def variance(self) -> float:
-        """The variance of the difference on one fold, inflated; NaN if unknown."""
-        if not self._n_pairs:
+    def variance(self, n_splits: int) -> float:
+        """Return the variance of the difference on one fold, inflated; NaN if unknown."""
+        gaps, variances, errors = self._pairs
+        if not variances.any():
             return math.nan
-        total = PRIOR_PAIRS * PRIOR_INFLATION + self._surprises
-        inflation = max(total / (PRIOR_PAIRS + self._n_pairs), LEAST_INFLATION)
-        return inflation * self._variances / self._n_pairs
+        weights = 1 / (1 + gaps * n_splits / (NEAR**2 * variances.mean()))
+        variance = float(np.average(variances, weights=weights))
+        surprises = float(weights @ errors) / variance
+        total = PRIOR_PAIRS * PRIOR_INFLATION + surprises
+        inflation = total / (PRIOR_PAIRS + float(weights.sum()))
+        return max(inflation, 1.0) * variance
 
     def add(self, differences: np.ndarray) -> None:
         """Take note of what a trial differs by from others, (n_pairs, n_splits)."""
-        self._variances += float(differences.var(axis=1, ddof=1).sum())
-        self._n_pairs += len(differences)
-        variance = self._variances / self._n_pairs
-        if variance > 0:
-            self._surprises += float(squared_surprises(differences, variance).sum())
+        gaps = differences.mean(axis=1) ** 2
+        new = np.array([gaps, differences.var(axis=1, ddof=1), first_errors(differences)])
+        self._pairs = np.concatenate([self._pairs, new], axis=1)[:, -MOST_PAIRS:]
 
 
-def squared_surprises(differences: np.ndarray, variance: float) -> np.ndarray:
-    """Return how far off the first folds of pairs were, in units of the variance.
+def first_errors(differences: np.ndarray) -> np.ndarray:
+    """Return how far off the first folds of pairs were, squared.
 
     Parameters
     ----------
     differences : ndarray of shape (n_pairs, n_splits)
         What the two of each pair differ by on each fold.
-    variance : float
-        Of the difference on one fold.
 
     Returns
     -------
-    surprises : ndarray of shape (n_pairs,)
-        The mean over k < n_splits of (D_K - D_k)^2 / ((1/k - 1/K) variance), 1 in
-        expectation if the variance is right and folds are exchangeable.
+    errors : ndarray of shape (n_pairs,)
+        The mean over k < n_splits of (D_K - D_k)^2 / (1/k - 1/K), the variance of the
+        difference on one fold in expectation if folds are exchangeable.
     """
     n_splits = differences.shape[1]
     n_folds = np.arange(1, n_splits)
     so_far = np.cumsum(differences, axis=1)[:, :-1] / n_folds
     errors = differences.mean(axis=1, keepdims=True) - so_far
-    return np.mean(errors**2 / ((1 / n_folds - 1 / n_splits) * variance), axis=1)
+    return np.mean(errors**2 / (1 / n_folds - 1 / n_splits), axis=1)

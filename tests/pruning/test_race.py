@@ -5,8 +5,8 @@ import pytest
 
 from optunasearch._space import Point
 from optunasearch.execution._records import FoldResult, TrialRecord
-from optunasearch.pruning import Race
-from optunasearch.pruning._race import N_TEACHERS, RaceRule, squared_surprises
+from optunasearch.pruning import Race, _race
+from optunasearch.pruning._race import N_TEACHERS, RaceRule, _Lessons, first_errors
 
 N_SPLITS, N_ROWS = 5, 100
 
@@ -105,12 +105,14 @@ def test_the_chance_of_every_stop_is_below_the_risk():
 
 def test_failed_and_repeated_trials_teach_nothing():
     rule = make_rule()
-    taught(rule, (0.9, 0.89, 0.88))
-    rule.settle(record(3, right(0.99), fit_error="failed"))
-    copy = record(4, right(0.9))
+    taught(rule, (0.9, 0.89))
+    rule.settle(record(2, right(0.99), fit_error="failed"))
+    copy = record(3, right(0.9))
     copy.duplicate_of = 0
     rule.settle(copy)
-    assert rule.judge(record(5, right(0.1), 1), 1, 5) is None  # three teachers only
+    assert rule.judge(record(4, right(0.1), 1), 1, 4) is None  # two teachers only
+    rule.settle(record(4, right(0.88)))
+    assert rule.judge(record(5, right(0.1), 1), 1, 5) is not None
     assert rule.judge(record(5, right(0.1), 1, fit_error="failed"), 1, 5) is None
 
 
@@ -124,17 +126,37 @@ def test_an_infeasible_trial_is_no_incumbent():
 
 
 def test_first_folds_that_do_not_speak_for_the_others_are_learned():
-    def variance(trend):
-        rule = make_rule()
-        for number in range(8):
-            # Half of the trials gain from fold to fold what the others lose.
-            shift = trend * (-1) ** number * np.arange(N_SPLITS)[:, None]
-            rule.settle(record(number, right(0.8, seed=number) + shift))
-        (lessons,) = rule._lessons
-        return rule._snapshots[-1].variances[0] / (lessons._variances / lessons._n_pairs)
+    def inflation(trend):
+        random = np.random.default_rng(0)
+        differences = 0.1 * random.normal(size=(50, N_SPLITS))
+        # Half of the pairs gain from fold to fold what the others lose.
+        signs = np.resize([1, -1], 50)[:, None]
+        differences += trend * signs * (np.arange(N_SPLITS) - 2)
+        lessons = _Lessons()
+        lessons.add(differences)
+        return lessons.variance(N_SPLITS) / differences.var(axis=1, ddof=1).mean()
 
-    assert 1.4 <= variance(0.0) < 2.0
-    assert variance(0.1) > 2.1
+    assert 0.8 < inflation(0.0) < 1.4
+    assert inflation(1.0) > 1.5
+
+
+def test_pairs_of_equal_means_say_how_much_a_rival_may_vary():
+    random = np.random.default_rng(0)
+    near = 0.01 * random.normal(size=(20, N_SPLITS))
+    far = 0.5 + 0.1 * random.normal(size=(20, N_SPLITS))
+    lessons = _Lessons()
+    lessons.add(np.concatenate([near, far]))
+    assert 0.01**2 < lessons.variance(N_SPLITS) < 0.1 * 0.1**2
+
+
+def test_the_last_pairs_are_remembered(monkeypatch):
+    monkeypatch.setattr(_race, "MOST_PAIRS", 3)
+    lessons, last = _Lessons(), _Lessons()
+    differences = np.random.default_rng(0).normal(size=(5, N_SPLITS))
+    lessons.add(differences[:2])
+    lessons.add(differences[2:])
+    last.add(differences[2:])
+    assert lessons.variance(N_SPLITS) == last.variance(N_SPLITS)
 
 
 def test_several_objectives_stop_only_what_is_dominated():
@@ -158,11 +180,10 @@ def test_several_objectives_stop_only_what_is_dominated():
     assert rule.judge(both(4, 0.8, 0.55, 1), 1, 4) is None  # between two of the front
 
 
-def test_surprises_are_one_in_expectation():
+def test_errors_are_the_variance_in_expectation():
     random = np.random.default_rng(0)
     differences = 0.3 + 0.2 * random.normal(size=(20_000, 5))
-    surprises = squared_surprises(differences, 0.04)
-    assert surprises.mean() == pytest.approx(1.0, rel=0.03)
+    assert first_errors(differences).mean() == pytest.approx(0.04, rel=0.03)
 
 
 @pytest.mark.parametrize("risk", [0, -1, 0.5, None, "much", float("nan")])

@@ -191,7 +191,7 @@ class TrialRecord:
 
 def epoch_at(at: float, n_epochs: int) -> int:
     """Return the epoch that `at` stands for: itself, or below 1 a share of all."""
-    return int(at) if at >= 1 else max(int(n_epochs * at), 1)
+    return int(at) if at >= 1 else max(int(n_epochs * at + 1e-9), 1)
 
 
 def at_best_epoch(results: Sequence[FoldResult]) -> list[FoldResult]:

@@ -13,14 +13,11 @@ from optuna.pruners import BasePruner, NopPruner
 from optunasearch.execution._records import TrialRecord
 from optunasearch.execution._schedule import StoppingRule
 from optunasearch.pruning._epochs import Epochs
-from optunasearch.pruning._first_fold import FirstFoldRule
 from optunasearch.pruning._following import Following, how_to_follow, last_model
-from optunasearch.pruning._inner_race import InnerRaceRule, shares
+from optunasearch.pruning._inner_race import SHARES, InnerRaceRule
 from optunasearch.pruning._iterative import Steps
 from optunasearch.pruning._optuna_rule import OptunaRule, make_pruner
 from optunasearch.pruning._race import Race, RaceRule
-from optunasearch.pruning._rungs import RungRule, rung_epochs
-from optunasearch.pruning._skorch import is_net
 
 # With fewer trials the complete ones that a race needs first are most of them.
 LEAST_TRIALS = 10
@@ -166,20 +163,14 @@ def _race(race: Race, search: PrunedSearch) -> Pruning:
         # Later folds of a time series are trained on more rows and test other times.
         first_fold=math.ceil(n_splits / 2) if _is_forward(search.splits) else 1,
     )
-    if race.reduction_factor is None or len(metrics) > 1:
+    if not race.inside_fits or len(metrics) > 1:
         return Pruning(rule)
     # An epoch of one model is not like the same one of another.
     if search.may_be_replaced or search.steps is None:
         return Pruning(rule)
-    inside: FirstFoldRule
-    if is_net(last_model(search.estimator)[0]):
-        same_unit = search.epochs.monitor is None
-        rungs = rung_epochs(race.reduction_factor)
-        inside = RungRule(rule, metrics[0], rungs, same_unit=same_unit)
-    else:
-        rungs = shares(race.reduction_factor)
-        inside = InnerRaceRule(rule, metrics[0], rungs, risk=race.risk)
-    return Pruning(inside, Following(metrics[0], search.epochs, rungs))
+    same_unit = search.epochs.monitor is None
+    inside = InnerRaceRule(rule, metrics[0], risk=race.risk, same_unit=same_unit)
+    return Pruning(inside, Following(metrics[0], search.epochs, SHARES))
 
 
 def _check_epochs(search: PrunedSearch) -> None:

@@ -48,7 +48,7 @@ class Epochs:
 
     See Also
     --------
-    optunasearch.pruning.Race : Its `reduction_factor` says how many fits are stopped.
+    optunasearch.pruning.Race : Its `inside_fits` says whether fits are stopped.
 
     Examples
     --------

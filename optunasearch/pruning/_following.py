@@ -64,14 +64,13 @@ class Following:
     metric : str
         Key of the score that curves are made of.
     epochs : Epochs
-    rungs : tuple of float
-        Epochs of the first fold, or below 1 shares of all its epochs, at which fits may
-        be stopped.
+    shares : tuple of float
+        Of the epochs of a fit, at which it may be stopped in the first fold.
     """
 
     metric: str
     epochs: Epochs
-    rungs: tuple[float, ...] = ()
+    shares: tuple[float, ...] = ()
 
     def split(self, train: Any, test: Any, estimator: Any, y: Any, fold: int) -> tuple[Any, Any]:
         """Return the rows to fit on and those to follow the fit on."""
@@ -110,7 +109,7 @@ class Following:
             limits=limits,
             n_epochs=n_epochs,
             every=self._every(steps, n_epochs),
-            also=self.rungs if fold == 0 else (),
+            also=self.shares if fold == 0 else (),
         )
         detach = steps.attach(model, watch)
         try:
@@ -155,7 +154,7 @@ class Following:
         epochs = self.epochs
         if epochs.step or epochs.every or epochs.keep == "best" or isinstance(steps, NetSteps):
             return True
-        return fold == 0 and bool(self.rungs)
+        return fold == 0 and bool(self.shares)
 
     def _every(self, steps: Steps, n_epochs: int) -> int | None:
         if self.epochs.every is not None:

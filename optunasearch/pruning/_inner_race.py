@@ -1,73 +1,138 @@
-"""The race inside the first fit of a boosted model, a forest, a solver.
+"""The race inside the first fit of a net, a boosted model, a forest, a solver.
 
-After 1/27, 1/9 and 1/3 of its iterations a trial is compared with the best complete one
-at the same share of its own. What has to be told is how far apart their mean scores end.
-Two things stand between: what the rest of the first fit changes, and the folds that
-follow it. The variance of the first is learned from the first fits of earlier trials,
+After 1/27, 1/9, 1/3 and 2/3 of its epochs a trial is compared with the best complete one
+at the same share of its own epochs. What has to be told is how far apart their mean
+scores end. Two things stand between: what the rest of the first fit changes, and the
+folds that follow it. The variance of the first is learned from the first fits of earlier
+trials,
 
-    v_r = 2 var(score at the end - score at the share r),
+    v_r = 2 var(value at the end - value at the share r),
 
 the second is that of the race between folds. The trial is stopped when its chance to end
 above the best one falls below `Race.risk`.
 
-Shares and no rungs, because a small learning rate is always behind after a few trees, and
-often first at the end: rungs lost the winner in up to 96 % of the searches
-(docs/design.md). Here it makes v_r large, and so the race careful.
+Successive halving would stop more, and lose the winner wherever a small learning rate is
+searched, which is behind after a few trees and often first at the end (docs/design.md).
+Here such curves make v_r large, and so the race careful. Shares of the fit's own epochs
+compare like with like also where their number is searched.
+
+What has to be reached is known before the fit and travels with its task, so that the
+worker decides alone. Who survives its first fold is left to the race between folds.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from scipy.special import stdtrit
 
-from optunasearch.execution._records import FoldResult, Limit
-from optunasearch.pruning._first_fold import FirstFoldRule
-from optunasearch.pruning._race import MOST_TEACHERS, RaceRule
+from optunasearch.execution._records import FoldResult, Limit, Stop, TrialRecord
+from optunasearch.pruning._race import FREEDOM, MOST_TEACHERS, RaceRule
 
+SHARES = (1 / 27, 1 / 9, 1 / 3, 2 / 3)
 # No limit at a share before so many first fits have gone on from it to their end.
 LEAST_CURVES = 6
-N_SHARES = 3
 
 
-def shares(reduction_factor: int) -> tuple[float, ...]:
-    """Return the shares of its iterations at which a fit may be stopped."""
-    return tuple(1 / reduction_factor**power for power in range(N_SHARES, 0, -1))
+class InnerRaceRule:
+    """Sets limits to first fits, and leaves the other folds to the race between folds.
 
+    Parameters
+    ----------
+    race : RaceRule
+        Of one metric.
+    metric : str
+    risk : float
+        See `Race`.
+    same_unit : bool
+        Whether curves have the unit of the metric; not if a net's history is monitored.
+    """
 
-class InnerRaceRule(FirstFoldRule):
-    """Stops first fits at some shares of their iterations."""
-
-    def __init__(
-        self, race: RaceRule, metric: str, at_shares: tuple[float, ...], *, risk: float
-    ) -> None:
-        super().__init__(race, metric)
+    def __init__(self, race: RaceRule, metric: str, *, risk: float, same_unit: bool = True) -> None:
         self._race = race
+        self._metric = metric
         self._risk = risk
-        self._shares = at_shares
+        self._same_unit = same_unit
+        # By trial: the first fold, and the mean score if it is complete; None if it
+        # tells nothing.
+        self._first: list[FoldResult | None] = []
+        self._means: list[float | None] = []
+
+    def settle(self, record: TrialRecord) -> None:
+        """Learn from a finished trial."""
+        first = record.results.get(0)
+        counts = first is not None and record.duplicate_of is None and first.fit_error is None
+        self._first.append(first if counts else None)
+        is_complete = counts and record.stop is None
+        self._means.append(self._mean(record) if is_complete else None)
+        self._race.settle(record)
 
     def limits(self, n_settled: int) -> tuple[Limit, ...]:
-        """Return the score below which the chance is too small, for each share."""
+        """Return the value below which the chance is too small, for each share."""
         ahead = self._race.after_first_fold(n_settled)
         rival = None if ahead is None else self._first[ahead.rival]
-        if ahead is None or rival is None or not rival.curve:
-            return ()
         ended = [f for f in self._first[:n_settled] if f is not None and f.curve]
         ended = [first for first in ended if not first.was_stopped][-MOST_TEACHERS:]
-        if len(ended) < LEAST_CURVES:
+        if ahead is None or rival is None or len(ended) < LEAST_CURVES:
             return ()
-        quantile = float(stdtrit(ahead.freedom, self._risk))
+        variance_of_folds = ahead.variance * self._scale(ended) ** 2
+        quantile = float(stdtrit(FREEDOM, self._risk))
         found = []
-        for share in self._shares:
+        for share in SHARES:
             changes = np.array([_end(first) - first.value_at(share) for first in ended])
             changes = changes[np.isfinite(changes)]
             if len(changes) >= LEAST_CURVES:
-                variance = ahead.variance + 2 * float(changes.var(ddof=1))
+                variance = variance_of_folds + 2 * float(changes.var(ddof=1))
                 limit = rival.value_at(share) + quantile * math.sqrt(variance)
                 if math.isfinite(limit):
                     found.append((share, limit))
         return tuple(found)
+
+    def judge(self, record: TrialRecord, n_folds: int, n_settled: int) -> Stop | None:
+        """Note that the first fit was stopped, or ask the race between folds."""
+        first = record.results[0]
+        if not first.was_stopped:
+            return self._race.judge(record, n_folds, n_settled)
+        return Stop(1, {self._metric: self._estimate(first, n_settled)})
+
+    def _scale(self, ended: list[FoldResult]) -> float:
+        """Return what a unit of the metric is in units of the curves."""
+        if self._same_unit:
+            return 1.0
+        ends = np.array([_end(first) for first in ended])
+        scores = np.array([self._score(first) for first in ended])
+        spread = float(np.nanstd(scores))
+        return float(np.nanstd(ends)) / spread if spread > 0 else math.nan
+
+    def _estimate(self, first: FoldResult, n_settled: int) -> float:
+        """Return the mean score that a stopped fit lets expect, below that of the best."""
+        epoch, value = first.curve[-1]
+        share = epoch / first.n_epochs if first.n_epochs else 1.0
+        complete = [
+            (mean, rival.value_at(share if share < 1 else epoch))
+            for mean, rival in zip(self._means[:n_settled], self._first, strict=False)
+            if mean is not None and rival is not None and math.isfinite(mean)
+        ]
+        if not complete:
+            return value if self._same_unit else math.nan
+        level, best = max(complete, key=lambda pair: pair[0])
+        if self._same_unit:  # paired at the same share
+            estimate = level + value - best
+        else:
+            estimate, _ = min(complete, key=lambda pair: abs(pair[1] - value))
+        return min(estimate, math.nextafter(level, -math.inf))
+
+    def _mean(self, record: TrialRecord) -> float:
+        found = [self._score_of(scores) for scores in record.scores(record.n_splits)]
+        return sum(found) / len(found)
+
+    def _score(self, first: FoldResult) -> float:
+        return self._score_of(first.test_scores)
+
+    def _score_of(self, scores: Any) -> float:
+        return float(scores.get(self._metric, math.nan) if isinstance(scores, dict) else scores)
 
 
 def _end(first: FoldResult) -> float:

@@ -59,10 +59,10 @@ class Race:
         A trial is stopped when the chance that it ends above the best one is smaller
         than this. Less risk runs more folds. (The share of searches that lose their
         winner is smaller: most trials are stopped far below this chance.)
-    reduction_factor : int, default=3
-        Estimators that can be followed inside a fit (nets of skorch) are also stopped in
-        their first fold: after 3, 9, 27, ... epochs if they are not among the best third
-        of the trials that came so far. None stops no fit.
+    inside_fits : bool, default=True
+        Whether estimators that can be followed from epoch to epoch (nets of skorch,
+        boosted models, forests) may also be stopped inside their first fit, after 1/27,
+        1/9, 1/3 and 2/3 of their epochs.
     metric : str, default=None
         The score that is compared, a key of `scoring` ("score" if it is a single
         scorer). None means what is optimised; there is then no race if `refit` is a
@@ -71,7 +71,9 @@ class Race:
     Raises
     ------
     ValueError
-        If `risk` is not between 0 and 0.5, or `reduction_factor` no integer above 1.
+        If `risk` is not between 0 and 0.5.
+    TypeError
+        If `inside_fits` is no bool or `metric` no str.
 
     See Also
     --------
@@ -83,8 +85,6 @@ class Race:
        for Classification and Function Approximation", NIPS 1993.
     .. [2] C. Nadeau, Y. Bengio, "Inference for the Generalization Error", Machine
        Learning 52, 2003 (why folds differ more than their test rows let expect).
-    .. [3] L. Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys
-       2020 (successive halving without waiting: `reduction_factor`).
 
     Examples
     --------
@@ -106,7 +106,7 @@ class Race:
     """
 
     risk: float = 0.1
-    reduction_factor: int | None = 3
+    inside_fits: bool = True
     metric: str | None = None
 
     def __post_init__(self) -> None:
@@ -117,11 +117,9 @@ class Race:
                 f"a number between 0 and 0.5, got {self.risk!r}; to stop no trial use "
                 "pruner=None."
             )
-        factor: Any = self.reduction_factor
-        if factor is not None and not (isinstance(factor, numbers.Integral) and int(factor) > 1):
-            raise ValueError(
-                f"reduction_factor is an integer above 1 or None, got {self.reduction_factor!r}"
-            )
+        inside_fits: Any = self.inside_fits
+        if not isinstance(inside_fits, bool):
+            raise TypeError(f"inside_fits is True or False, got {self.inside_fits!r}")
         metric: Any = self.metric
         if not isinstance(metric, str | None):
             raise TypeError(f"metric is a key of scoring or None, got {self.metric!r}")
@@ -145,12 +143,11 @@ class Ahead:
     """What lies ahead of a trial after its first fold.
 
     `rival` is the number of the best complete trial, `variance` that of the change of
-    the difference to it from the first fold to all, `freedom` the degrees of freedom.
+    the difference to it from the first fold to all.
     """
 
     rival: int
     variance: float
-    freedom: float
 
 
 class RaceRule:
@@ -211,8 +208,7 @@ class RaceRule:
         if self._first_fold > 1 or known.n_complete < N_TEACHERS or not known.front:
             return None
         variance = (1 - 1 / self._n_splits) * known.variances[0]
-        freedom = PRIOR_PAIRS + known.n_complete
-        return Ahead(known.front[0], variance, freedom) if variance > 0 else None
+        return Ahead(known.front[0], variance) if variance > 0 else None
 
     def judge(self, record: TrialRecord, n_folds: int, n_settled: int) -> Stop | None:
         """Return a decision to stop if the trial has hardly a chance."""

@@ -10,13 +10,15 @@ import torch
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 from sklearn.datasets import load_diabetes, load_digits
+from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier, NeuralNetRegressor
-from skorch.callbacks import Checkpoint, EarlyStopping, LRScheduler
+from skorch.callbacks import Checkpoint, EarlyStopping, EpochScoring, LRScheduler
+from skorch.dataset import ValidSplit
 
 from optunasearch import OptunaSearchCV
-from optunasearch.pruning import PruningCallback, Race
+from optunasearch.pruning import Epochs, PruningCallback, Race
 
 X, Y = load_digits(n_class=4, return_X_y=True)
 X = (X / 16).astype(np.float32)
@@ -137,7 +139,7 @@ def test_a_pipeline_that_ends_with_a_net():
 
 
 def test_no_fit_is_stopped_if_not_wanted():
-    search = a_search(pruner=Race(reduction_factor=None)).fit(X, Y)
+    search = a_search(pruner=Race(inside_fits=False)).fit(X, Y)
     assert search.cv_results_["n_splits_run"].min() == 1
 
 
@@ -227,3 +229,72 @@ def test_by_hand_on_a_key_of_the_history():
         ValueError, match=r"monitor='valid_loss' is not in the net's history.*X and"
     ):
         fit_by_hand(study.ask())
+
+
+def values_of(trial, fold=0):
+    """Return the curve of a fold from the intermediate values of a complete trial."""
+    return list(trial.intermediate_values.values())[fold * N_EPOCHS : (fold + 1) * N_EPOCHS]
+
+
+def test_the_best_common_epoch():
+    search = a_search(epochs="best", pruner=None, n_trials=6).fit(X, Y)
+    full = a_search(pruner=None, n_trials=6).fit(X, Y)
+    assert (search.cv_results_["mean_test_score"] >= full.cv_results_["mean_test_score"]).all()
+    for trial, epoch in zip(search.study_.trials, search.cv_results_["best_epoch"], strict=True):
+        means = np.mean([values_of(trial, fold) for fold in range(3)], axis=0)
+        assert epoch == 1 + np.argmax(means)
+        assert trial.value == pytest.approx(means[epoch - 1])
+    assert len(search.best_estimator_.history) == search.best_epoch_
+    assert search.best_estimator_.max_epochs == search.best_epoch_
+
+
+def test_a_key_of_the_history_is_followed():
+    """Losses fall, so their curves are negated; scores of folds stay those of the metric."""
+    net = a_net(train_split=ValidSplit(4))
+    search = a_search(net, epochs=Epochs(monitor="valid_loss")).fit(X, Y)
+    full = a_search(net, pruner=None).fit(X, Y)
+    complete = search.cv_results_["status"] == "complete"
+    np.testing.assert_array_equal(
+        search.cv_results_["mean_test_score"][complete],
+        full.cv_results_["mean_test_score"][complete],
+    )
+    assert 0 in search.cv_results_["n_splits_run"]
+    assert all(value < 0 for value in values_of(search.study_.trials[0]))
+    estimates = search.cv_results_["estimated_test_score"][~complete]
+    assert ((estimates >= 0) & (estimates < search.best_score_)).all()  # an accuracy, no loss
+
+
+def test_a_scoring_callback_of_the_user_is_followed():
+    net = a_net(
+        train_split=ValidSplit(4),
+        callbacks=[("auc", EpochScoring("roc_auc_ovr", lower_is_better=False, name="auc"))],
+    )
+    search = a_search(net, epochs=Epochs(monitor="auc"), n_trials=3, pruner=None).fit(X, Y)
+    assert all(0 <= value <= 1 for value in values_of(search.study_.trials[0]))
+
+
+def test_a_key_that_is_not_there():
+    search = a_search(epochs=Epochs(monitor="valid_loss"), error_score="raise")
+    with pytest.raises(ValueError, match="With train_split=None there is no valid_loss"):
+        search.fit(X, Y)
+
+
+def test_every_n_epochs():
+    search = a_search(epochs=Epochs(every=4), pruner=None, n_trials=1).fit(X, Y)
+    assert list(search.study_.trials[0].intermediate_values)[:3] == [4, 8, 9]
+
+
+def test_an_inner_split():
+    epochs = Epochs(keep="best", validation_fraction=0.2)
+    search = a_search(epochs=epochs, pruner=None, n_trials=2).fit(X, Y)
+    trial = search.study_.trials[0]
+    # The curve is on the inner rows, the score on the test rows.
+    means = np.mean([values_of(trial, fold) for fold in range(3)], axis=0)
+    assert search.cv_results_["best_epoch"][0] == 1 + np.argmax(means)
+    assert trial.value != pytest.approx(means.max())
+
+
+def test_a_net_within_nested_pipelines():
+    pipeline = make_pipeline(StandardScaler(), make_pipeline(PCA(10), a_net(module__n_inputs=10)))
+    search = a_search(pipeline, {"pipeline__neuralnetclassifier__lr": LR["lr"]}).fit(X, Y)
+    assert 0 in search.cv_results_["n_splits_run"]

@@ -1,11 +1,11 @@
-"""Rungs inside the first fold, replayed over stored curves: epochs saved, regret.
+"""Stopping inside the first fold, replayed over stored curves: epochs saved, regret.
 
 Random candidates of each task (a skorch net, LightGBM, scikit-learn's gradient boosting and
 histogram gradient boosting, a forest, logistic regression; learning rates over decades) are
 fitted on each of K folds once and scored on the way. A replay draws candidates in a random
-order and runs the real schedule with the race between folds alone, with rungs after 3, 9, 27,
-... epochs (as pruner="auto" does for nets) and with the race at 1/27, 1/9 and 1/3 of the
-epochs (as it does for all others). Regret is the
+order and runs the real schedule with the race between folds alone, with the race inside the
+first fit too (as pruner="auto" does), and instead with successive halving after 3, 9, 27, ...
+epochs. Regret is the
 loss in the mean score of the winner, in % of the distance from the best to the median
 candidate. Needs skorch, torch and lightgbm.
 """
@@ -50,17 +50,11 @@ from optunasearch.execution._records import FoldResult, TrialTask, epoch_at
 from optunasearch.execution._schedule import Schedule, StoppingRule
 from optunasearch.pruning import Epochs
 from optunasearch.pruning._following import Following
-from optunasearch.pruning._inner_race import InnerRaceRule, shares
+from optunasearch.pruning._inner_race import SHARES, InnerRaceRule
 from optunasearch.pruning._race import RaceRule
-from optunasearch.pruning._rungs import RungRule, rung_epochs
 
-FACTOR = 3
 RISK = 0.1
-RULES: dict[str, Callable[[RaceRule], StoppingRule]] = {
-    "race alone": lambda race: race,
-    "rungs": lambda race: RungRule(race, "score", rung_epochs(FACTOR)),
-    "inner race": lambda race: InnerRaceRule(race, "score", shares(FACTOR), risk=RISK),
-}
+RUNGS = (3, 9, 27, 81, 243)
 LOG = partial(FloatDistribution, log=True)
 
 
@@ -199,7 +193,7 @@ def fit(name: str, numbers: range, n_splits: int) -> list[dict[int, FoldResult]]
         list(splitter(n_splits, shuffle=True, random_state=0).split(X, y)),
         check_scoring(task.estimator, scoring=task.scoring),
         space,
-        following=Following("score", Epochs(), (*shares(FACTOR), *rung_epochs(FACTOR))),
+        following=Following("score", Epochs(), (*SHARES, *RUNGS)),
     )
     found = []
     with threadpool_limits(1):
@@ -207,6 +201,29 @@ def fit(name: str, numbers: range, n_splits: int) -> list[dict[int, FoldResult]]
             todo = TrialTask(number, points[number], tuple(range(n_splits)))
             found.append({result.fold: result for result in evaluate(todo, context)})
     return found
+
+
+class Halving(InnerRaceRule):
+    """Successive halving: at each rung a fit goes on if it is among the best third so far."""
+
+    def limits(self, n_settled: int) -> tuple[tuple[float, float], ...]:
+        """Return the scores that are among the best third."""
+        known = [first for first in self._first[:n_settled] if first is not None]
+        longest = max((first.n_epochs_run for first in known), default=0)
+        found = []
+        for epoch in (rung for rung in RUNGS if rung < longest):
+            came = [f for f in known if f.n_epochs_run >= epoch or not f.was_stopped]
+            scores = sorted((f.value_at(epoch) for f in came), reverse=True)
+            if len(scores) >= 6:
+                found.append((epoch, scores[len(scores) // 3 - 1]))
+        return tuple(found)
+
+
+RULES: dict[str, Callable[[RaceRule], StoppingRule]] = {
+    "race between folds alone": lambda race: race,
+    "race inside too": lambda race: InnerRaceRule(race, "score", risk=RISK),
+    "successive halving inside": lambda race: Halving(race, "score", risk=RISK),
+}
 
 
 def replay(candidates, order, n_splits: int, rule_of) -> tuple[int, int]:

@@ -1,16 +1,17 @@
 """Peers: time to the score that the slowest of them ends with.
 
 OptunaSearchCV at its defaults against RandomizedSearchCV, HalvingRandomSearchCV,
-optuna-integration's OptunaSearchCV and scikit-optimize's BayesSearchCV: `--trials` candidates
-each, the same distributions, the same 5 shuffled folds, one search at a time. A round is a
-seed of the search; within it the sides run in turn.
+optuna-integration's OptunaSearchCV and scikit-optimize's BayesSearchCV: the same
+distributions, the same 5 shuffled folds, n_jobs=1, two tasks at a time on two cores. A round
+is a seed of the search; within it the sides run in turn.
 
 Each side has a curve: the best mean score of a whole candidate, against the seconds since
-`fit` was called; no refit counts. The score to reach is the one that the slowest peer, by the
-wall time of its whole search, ends with in this round. The time of a side is that of its first
-candidate that is as good, "never" if there is none. For each task: the median over the rounds
-of each side's time, and the ratio of the least median of a peer to ours. The ratio is 0 if
-ours is "never".
+`fit` was called; no refit counts. The score to reach is the one that the slowest peer ends
+with after `--trials` candidates. The others go on until they reach it, to at most twice as
+many candidates, so that what counts is time. The time of a side is that of its first candidate
+that is as good, "never" if there is none. For each task: the median over the rounds of each
+side's time, and the ratio of the least median of a peer to ours. The ratio is 0 if ours is
+"never".
 
 The peers' folds are timed by their scorer, which writes a line to a file (some 25 us). Ours are
 timed by a callback after each trial; those that were stopped before their last fold do not
@@ -28,7 +29,7 @@ spread of the scores of twelve random candidates. "In the median" is over the ta
 BayesSearchCV thinks for some 0.4 s per candidate and so nearly always sets the score to reach.
 Scores are compared to nine digits: as many errors, one of them in a smaller fold, may be
 "never". Needs optuna-integration and scikit-optimize; a peer that cannot run is left out, and
-the error shown. Takes about 40 minutes.
+the error shown.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ import time
 import warnings
 from collections import defaultdict
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -49,8 +51,6 @@ import numpy as np
 import optuna
 from _race_tasks import TASKS, Task
 from _timing import begin, parser, report
-from _workers import start_workers
-from joblib import Parallel, delayed
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -67,6 +67,8 @@ from threadpoolctl import threadpool_limits
 from optunasearch import OptunaSearchCV
 
 N_SPLITS = 5
+# How many times the budget of candidates the others may go on.
+FURTHER = 2
 OURS = "ours"
 Curve = list[tuple[float, float]]
 Data = tuple[Any, Any]
@@ -200,14 +202,18 @@ def value_of(estimator: Any, name: str) -> Any:
 
 @dataclass(frozen=True)
 class Run:
-    """What came of a search: its curve, and the seconds of all of it."""
+    """What came of a search: its curve, and what it had after its budget of candidates."""
 
     curve: Curve
-    seconds: float
+    budget: int
 
     @property
     def best(self) -> float:
-        return max((score for _, score in self.curve), default=-math.inf)
+        return max((score for _, score in self.curve[: self.budget]), default=-math.inf)
+
+    @property
+    def seconds(self) -> float:
+        return self.curve[: self.budget][-1][0]
 
     def time_to(self, target: float) -> float:
         """Return the seconds until the target is reached, inf if it never is."""
@@ -217,7 +223,7 @@ class Run:
         return math.inf
 
 
-def run_ours(task: Task, data: Data, n_trials: int, n_jobs: int, seed: int) -> Run:
+def run_ours(task: Task, data: Data, n_trials: int, seed: int) -> Run:
     curve: Curve = []
 
     def note(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
@@ -227,10 +233,9 @@ def run_ours(task: Task, data: Data, n_trials: int, n_jobs: int, seed: int) -> R
     search = OptunaSearchCV(
         task.estimator,
         task.space,
-        n_trials=n_trials,
+        n_trials=FURTHER * n_trials,
         scoring=task.scoring,
         cv=task.splitter(N_SPLITS),
-        n_jobs=n_jobs,
         random_state=seed,
         callbacks=[note],
     )
@@ -238,7 +243,7 @@ def run_ours(task: Task, data: Data, n_trials: int, n_jobs: int, seed: int) -> R
     search.fit(*data)
     # Its best score is of a complete trial: nothing better was left out of the curve.
     assert math.isclose(search.best_score_, max(score for _, score in curve), rel_tol=1e-9)
-    return Run(curve, time.monotonic() - start - search.refit_time_)
+    return Run(curve, len(curve))
 
 
 def run_peer(make: Callable[..., Any], task: Task, data: Data, n_trials: int, **both: Any) -> Run:
@@ -249,29 +254,31 @@ def run_peer(make: Callable[..., Any], task: Task, data: Data, n_trials: int, **
         search = make(task, n_trials, scoring=recorder, **both)
         start = time.monotonic()
         search.fit(*data)
-        seconds = time.monotonic() - start
-        run = Run(recorder.curve(start), seconds)
-    assert math.isclose(search.best_score_, run.best, rel_tol=1e-9)
-    return run
+        curve = recorder.curve(start)
+    assert math.isclose(search.best_score_, max(score for _, score in curve), rel_tol=1e-9)
+    return Run(curve, n_trials)
 
 
 def random_search(task: Task, n_trials: int, **both: Any) -> Any:
-    return RandomizedSearchCV(task.estimator, scipy_space(task.space), n_iter=n_trials, **both)
+    n_iter = FURTHER * n_trials
+    return RandomizedSearchCV(task.estimator, scipy_space(task.space), n_iter=n_iter, **both)
 
 
 def integration(task: Task, n_trials: int, **both: Any) -> Any:
     from optuna_integration import OptunaSearchCV as Integration
 
-    return Integration(task.estimator, optuna_space(task.space), n_trials=n_trials, **both)
+    further = FURTHER * n_trials
+    return Integration(task.estimator, optuna_space(task.space), n_trials=further, **both)
 
 
 def bayes_search(task: Task, n_trials: int, **both: Any) -> Any:
+    """Return the slowest, which goes no further."""
     from skopt import BayesSearchCV
 
     return BayesSearchCV(task.estimator, skopt_space(task.space), n_iter=n_trials, **both)
 
 
-def run_halving(task: Task, data: Data, n_trials: int, n_jobs: int, random_state: int) -> Run:
+def run_halving(task: Task, data: Data, n_trials: int, random_state: int) -> Run:
     cv = task.splitter(N_SPLITS)
     search = HalvingRandomSearchCV(
         task.estimator,
@@ -281,7 +288,6 @@ def run_halving(task: Task, data: Data, n_trials: int, n_jobs: int, random_state
         scoring=task.scoring,
         cv=cv,
         refit=False,
-        n_jobs=n_jobs,
         random_state=random_state,
     )
     start = time.monotonic()
@@ -289,18 +295,17 @@ def run_halving(task: Task, data: Data, n_trials: int, n_jobs: int, random_state
     seconds = time.monotonic() - start
     best = clone(task.estimator).set_params(**search.best_params_)
     score = float(cross_val_score(best, *data, scoring=task.scoring, cv=cv).mean())
-    return Run([(seconds, score)], seconds)
+    return Run([(seconds, score)], 1)
 
 
-def run_side(side: str, task: Task, data: Data, n_trials: int, n_jobs: int, seed: int) -> Run:
+def run_side(side: str, task: Task, data: Data, n_trials: int, seed: int) -> Run:
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")
         if side == OURS:
-            return run_ours(task, data, n_trials, n_jobs, seed)
-        both = {"n_jobs": n_jobs, "random_state": seed}
+            return run_ours(task, data, n_trials, seed)
         if side == "HalvingRandomSearchCV":
-            return run_halving(task, data, n_trials, **both)
-        return run_peer(MAKERS[side], task, data, n_trials, **both)
+            return run_halving(task, data, n_trials, random_state=seed)
+        return run_peer(MAKERS[side], task, data, n_trials, random_state=seed)
 
 
 MAKERS = {
@@ -311,16 +316,13 @@ MAKERS = {
 PEERS = ("RandomizedSearchCV", "HalvingRandomSearchCV", "optuna-integration", "BayesSearchCV")
 
 
-def usable_sides(n_jobs: int) -> list[str]:
+def usable_sides() -> list[str]:
     """Run each side once, uncounted: it imports, and shows whether it works."""
-    if n_jobs > 1:
-        start_workers(n_jobs)
-        Parallel(n_jobs)(delayed(time.sleep)(0.2) for _ in range(2 * n_jobs))
     task = TASKS["wine, kNN, accuracy"]
     found = []
     for side in (OURS, *PEERS):
         try:
-            run_side(side, task, task.data(), 12, n_jobs, seed=0)
+            run_side(side, task, task.data(), 12, seed=0)
         except Exception as error:
             if side == OURS:
                 raise
@@ -334,27 +336,23 @@ def seconds_to_target(runs: dict[str, Run]) -> dict[str, float]:
     """Return the time of each side to the score that the slowest peer ends with."""
     peers = [side for side in runs if side != OURS]
     slowest = max(peers, key=lambda side: runs[side].seconds)
-    target = runs[slowest].best
-    found = {side: run.time_to(target) for side, run in runs.items()}
-    ends = ", ".join(f"{side} {run.best:.8g} in {run.seconds:.1f} s" for side, run in runs.items())
-    print(f"    target {target:.8g} of {slowest}; ends with: {ends}")
-    return found
+    return {side: run.time_to(runs[slowest].best) for side, run in runs.items()}
 
 
 def shown(seconds: float) -> str:
     return "never" if math.isinf(seconds) else f"{seconds:.2f} s"
 
 
-def race(name: str, sides: list[str], args: Any) -> float:
-    """Run a task, print its row, return the ratio of the best peer to ours."""
+def race(name: str, sides: list[str], args: Any) -> tuple[float, str]:
+    """Run a task; return the ratio of the best peer to ours, and what to print."""
     task = HEAVY[name]
     data = task.data()
-    print(name)
+    lines = [name]
     times: dict[str, list[float]] = {side: [] for side in sides}
     for seed in range(args.rounds):
         # The first of a round is another one each time.
         order = sides[seed % len(sides) :] + sides[: seed % len(sides)]
-        runs = {s: run_side(s, task, data, args.trials, args.n_jobs, seed) for s in order}
+        runs = {s: run_side(s, task, data, args.trials, seed) for s in order}
         found = seconds_to_target({side: runs[side] for side in sides})
         for side, seconds in found.items():
             times[side].append(seconds)
@@ -363,28 +361,32 @@ def race(name: str, sides: list[str], args: Any) -> float:
     ratio = 0.0 if math.isinf(medians[OURS]) else medians[peer] / medians[OURS]
     for side, seconds in times.items():
         rounds = ", ".join(shown(s) for s in seconds)
-        print(f"  {side}: median {shown(medians[side])} of [{rounds}]")
+        lines.append(f"  {side}: median {shown(medians[side])} of [{rounds}]")
     theirs = zip(*(times[side] for side in sides if side != OURS), strict=True)
     n_first = sum(own < min(others) for own, others in zip(times[OURS], theirs, strict=True))
-    print(f"  {peer} over ours: {ratio:.2f}; ours first in {n_first} of {args.rounds}", flush=True)
-    return ratio
+    lines.append(f"  {peer} over ours: {ratio:.2f}; ours first in {n_first} of {args.rounds}")
+    return ratio, "\n".join(lines)
 
 
 def main() -> None:
     made = parser(__doc__, rounds=3)
     made.add_argument("--trials", type=int, default=50)
-    made.add_argument("--n-jobs", type=int, default=1)
     made.add_argument("--tasks", nargs="+", default=list(HEAVY), choices=list(HEAVY))
     args = begin(made)
     if args.quick:
         args.trials, args.tasks = 12, args.tasks[:2]
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    sides = usable_sides(args.n_jobs)
-    ratios = {name: race(name, sides, args) for name in args.tasks}
+    sides = usable_sides()
+    ratios = {}
+    with ProcessPoolExecutor(2) as pool:
+        running = {name: pool.submit(race, name, sides, args) for name in args.tasks}
+        for name, future in running.items():
+            ratios[name], text = future.result()
+            print(text, flush=True)
     print("\nbest peer over ours")
     for name, value in ratios.items():
         print(f"  {name:<52}{value:>8.2f}")
-    setting = f"n_jobs={args.n_jobs}, {len(ratios)} tasks, {len(sides) - 1} peers"
+    setting = f"{len(ratios)} tasks, {len(sides) - 1} peers"
     report(f"peers, {setting}: median", median(ratios.values()), 3.0, at_least=True)
     n_first = sum(value > 1 for value in ratios.values())
     report(f"peers, {setting}: tasks where ours is first", n_first, len(ratios), at_least=True)

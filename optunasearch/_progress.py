@@ -96,11 +96,12 @@ class Progress:
         if self._verbose in (1, 2) and n_pruned:
             fitted = [record for record in finished if record.duplicate_of is None]
             n_fits, n_all = sum(len(r.results) for r in fitted), len(fitted) * self._n_splits
-            n_epochs = sum(x.n_epochs_run for r in fitted for x in r.results.values())
-            epochs = f", {n_epochs} epochs" if n_epochs else ""
+            stopped = [x for r in fitted for x in r.results.values() if x.was_stopped]
+            n_saved = sum(result.n_epochs - result.n_epochs_run for result in stopped)
+            inside = f"; {len(stopped)} of these stopped inside, {n_saved} epochs saved"
             print(
-                f"{n_pruned} of {len(finished)} trials pruned: {n_fits} fits{epochs} "
-                f"instead of {n_all} fits"
+                f"{n_pruned} of {len(finished)} trials pruned: {n_fits} fits instead of {n_all}"
+                f"{inside if stopped else ''}"
             )
 
     @property

@@ -245,8 +245,15 @@ def test_scikit_learns_callbacks_and_ours():
 
 def test_the_summary_tells_the_epochs(capsys):
     search = a_search(verbose=1).fit(X, Y)
-    out = capsys.readouterr().out
-    assert f"{search.n_fits_} fits, {search.n_epochs_} epochs instead of 45 fits" in out
+    curves = [trial.intermediate_values for trial in search.study_.trials]
+    n_run = search.cv_results_["n_splits_run"]
+    stopped = [max(curve) for curve, n in zip(curves, n_run, strict=True) if n == 0]
+    n_saved = sum(N_TREES - epoch for epoch in stopped)
+    assert stopped
+    assert (
+        f"{search.n_fits_} fits instead of 45; {len(stopped)} of these stopped inside, "
+        f"{n_saved} epochs saved\n"
+    ) in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

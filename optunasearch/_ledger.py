@@ -35,8 +35,7 @@ class Ledger:
         self._name_metrics()
         if record.stop is not None:
             trial = self._frozen(record, TrialState.PRUNED)
-            trial.intermediate_values = self._fold_scores(record)
-            self.study.add_trial(trial)
+            self._add(trial, record)
             return trial
         is_finite = all(map(math.isfinite, [*values, *violations.values()]))
         trial = self._frozen(record, TrialState.COMPLETE if is_finite else TrialState.FAIL)
@@ -45,9 +44,15 @@ class Ledger:
         for name, violation in violations.items():
             if math.isfinite(violation):
                 trial.set_constraint(name, violation)
-        trial.intermediate_values = self._fold_scores(record)
-        self.study.add_trial(trial)
+        self._add(trial, record)
         return trial
+
+    def _add(self, trial: FrozenTrial, record: TrialRecord) -> None:
+        trial.intermediate_values = self._fold_scores(record)
+        if any(result.curve for result in record.results.values()):
+            # Step s is epoch 1 + (s - 1) % n of fold (s - 1) // n.
+            trial.user_attrs["steps_per_fold"] = self._n_epochs
+        self.study.add_trial(trial)
 
     def add_unfinished(self, record: TrialRecord) -> None:
         """Write a trial that the search left behind."""
@@ -85,25 +90,32 @@ class Ledger:
         if len(self._plan.known_objectives) > 1:
             return {}
         (name,) = self._plan.known_objectives
-        curves = {fold: r.curve for fold, r in sorted(record.results.items()) if r.curve}
-        if curves:
-            return self._epoch_scores(curves)
         scores = {}
         for fold, result in sorted(record.results.items()):
             score = result.test_scores
             score = score.get(name, math.nan) if isinstance(score, dict) else score
-            if math.isfinite(score):
-                scores[fold] = float(score)
-        return scores
+            scores[fold] = float(score)
+        curves = {fold: r.curve for fold, r in sorted(record.results.items()) if r.curve}
+        if curves:
+            scores = self._epoch_scores(record, scores, curves)
+        return {step: score for step, score in scores.items() if math.isfinite(score)}
 
-    def _epoch_scores(self, curves: dict[int, tuple[tuple[int, float], ...]]) -> dict[int, float]:
-        """Return the score after each epoch, one fold after the other: no step twice."""
-        self._n_epochs = max(self._n_epochs, *(curve[-1][0] for curve in curves.values()))
+    def _epoch_scores(
+        self,
+        record: TrialRecord,
+        scores: dict[int, float],
+        curves: dict[int, tuple[tuple[int, float], ...]],
+    ) -> dict[int, float]:
+        """Return the score after each epoch, one fold after the other: no step twice.
+
+        A fold without a curve has its score at its last step.
+        """
+        lengths = (max(r.n_epochs, r.n_epochs_run) for r in record.results.values())
+        self._n_epochs = max(self._n_epochs, *lengths)
         return {
-            fold * self._n_epochs + epoch: score
-            for fold, curve in curves.items()
-            for epoch, score in curve
-            if math.isfinite(score)
+            fold * self._n_epochs + epoch: value
+            for fold, score in scores.items()
+            for epoch, value in curves.get(fold, ((self._n_epochs, score),))
         }
 
 

@@ -4,6 +4,7 @@
 """
 
 import copy
+from typing import Any
 
 from sklearn.base import _fit_context
 from sklearn.callback import CallbackContext
@@ -34,6 +35,7 @@ __all__ = [
     "_warn_or_raise_about_fit_failures",
     "detached",
     "device",
+    "first_iterations",
     "get_namespace",
 ]
 
@@ -50,3 +52,10 @@ def detached(context: CallbackContext) -> CallbackContext:
         alone.parent = detached(context.parent)
         alone.parent._children_map = {alone.task_id: alone}
     return alone
+
+
+def first_iterations(model: Any, n_iterations: int) -> Any:
+    """Return a fitted HistGradientBoosting model as it was after so many iterations."""
+    shorter = copy.copy(model)
+    shorter._predictors = model._predictors[:n_iterations]
+    return shorter

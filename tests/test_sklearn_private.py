@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.callback import CallbackContext
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import check_scoring
 
@@ -61,12 +62,22 @@ def signature(function):
 
 
 def test_each_name_is_asserted_here():
-    assert set(_sklearn.__all__) == {*SIGNATURES, "detached"}
+    assert set(_sklearn.__all__) == {*SIGNATURES, "detached", "first_iterations"}
 
 
 @pytest.mark.parametrize("name", SIGNATURES)
 def test_signature(name):
     assert signature(getattr(_sklearn, name)) == SIGNATURES[name]
+
+
+def test_a_boosted_model_as_it_was():
+    X, y = np.arange(60.0)[:, None], np.arange(60.0) % 7
+    model = HistGradientBoostingRegressor(max_iter=5, random_state=0).fit(X, y)
+    shorter = HistGradientBoostingRegressor(max_iter=3, random_state=0).fit(X, y)
+    assert len(model._predictors) == 5
+    np.testing.assert_array_equal(
+        _sklearn.first_iterations(model, 3).predict(X), shorter.predict(X)
+    )
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -79,7 +90,7 @@ def test_method_of_a_callback_context(name):
     assert signature(getattr(CallbackContext, name)) == CONTEXT_METHODS[name]
 
 
-@pytest.mark.parametrize("name", sorted({*SIGNATURES, "detached"}))
+@pytest.mark.parametrize("name", sorted({*SIGNATURES, "detached", "first_iterations"}))
 def test_each_name_is_used(name):
     modules = Path(optunasearch.__file__).parent.rglob("*.py")
     users = [m for m in modules if m.name != "_sklearn.py" and name in m.read_text()]

@@ -64,8 +64,10 @@ class FoldResult:
 
     @property
     def n_epochs_run(self) -> int:
-        """How many epochs were fitted, as far as the curve tells."""
-        return self.curve[-1][0] if self.curve else 0
+        """How many epochs were fitted, as far as is known."""
+        if self.curve:
+            return self.curve[-1][0]
+        return 0 if self.was_stopped or self.fit_error is not None else self.n_epochs
 
     def value_at(self, at: float) -> float:
         """Return the last value of the curve up to an epoch or share; NaN before the first."""

@@ -10,7 +10,6 @@ import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -95,22 +94,28 @@ class Following:
     ) -> Iterator[Watch | None]:
         """Let a watch see into the fits of an unfitted estimator, if they can be followed.
 
-        `watched` and `tested` are rows of X and the function that scores a model on them.
+        It sees nothing where there is nothing to decide. `watched` and `tested` are rows
+        of X and the function that scores a model on them.
         """
         model, _ = last_model(estimator)
         steps = how_to_follow(model, self.epochs, n_rows)
-        if steps is None or not self._is_followed(model, steps, fold):
+        if steps is None:
             yield None
             return
         n_epochs = steps.n_epochs(model)
         watch = Watch(
-            partial(self._value, _Rows(estimator, *watched)),
-            _Rows(estimator, *tested).score if self.epochs.keep == "best" else None,
+            _Rows(estimator, *watched).score,
+            self._value_of,
+            keeps_scores=self.epochs.keep == "best",
+            score_test=None if watched is tested else _Rows(estimator, *tested).score,
             limits=limits,
             n_epochs=n_epochs,
             every=self._every(steps, n_epochs),
             also=self.shares if fold == 0 else (),
         )
+        if not self._is_followed(steps, fold):
+            yield watch
+            return
         detach = steps.attach(model, watch)
         try:
             yield watch
@@ -135,7 +140,7 @@ class Following:
             steps.end_at(model, epoch)
         detach = None
         if self.epochs.step is not None:
-            detach = steps.attach(model, Watch(lambda model: np.nan, None))
+            detach = steps.attach(model, Watch(lambda model: np.nan))
         try:
             with warnings.catch_warnings():
                 if epoch is not None:  # it is meant to end before it converges
@@ -149,7 +154,7 @@ class Following:
         """Return the score that curves are made of."""
         return float(scores[self.metric] if isinstance(scores, dict) else scores)
 
-    def _is_followed(self, model: Any, steps: Steps, fold: int) -> bool:
+    def _is_followed(self, steps: Steps, fold: int) -> bool:
         """Whether there is something to see in this fold."""
         epochs = self.epochs
         if epochs.step or epochs.every or epochs.keep == "best" or isinstance(steps, NetSteps):
@@ -162,9 +167,6 @@ class Following:
         if isinstance(steps, NetSteps):
             return 1
         return max(n_epochs // N_SCORED_EPOCHS, 1) if self.epochs.keep == "best" else None
-
-    def _value(self, rows: _Rows, model: Any) -> float:
-        return self._value_of(rows.score(model))
 
 
 class _Rows:

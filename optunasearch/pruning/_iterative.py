@@ -21,6 +21,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 
+from optunasearch._sklearn import first_iterations
 from optunasearch.pruning._epochs import Epochs
 from optunasearch.pruning._watch import Watch
 
@@ -89,32 +90,48 @@ class MonitoredBoosting(_Counted):
 
 
 class WarmStarted(_Counted):
-    """Fits again and again with ``warm_start=True`` and more iterations."""
+    """Fits again and again with ``warm_start=True`` and more iterations.
 
-    def __init__(self, name: str, *, may_converge: bool = False) -> None:
+    Where ``shortened(model, epoch)`` can tell what the model was like before, it is paused
+    only where the fit may be ended.
+    """
+
+    def __init__(self, name: str, shortened: Callable[[Any, int], Any] | None = None) -> None:
         super().__init__(name)
-        self._may_converge = may_converge
+        self._shortened = shortened
 
     def attach(self, model: Any, watch: Watch) -> Callable[[], None]:
         return replace_fit(model, partial(self._fit, watch))
 
     def _fit(self, watch: Watch, model: Any, *args: Any, **params: Any) -> Any:
-        n_epochs = self.n_epochs(model)
+        n_epochs, shortened = self.n_epochs(model), self._shortened
+        due = watch.due_epochs(n_epochs)
+        pauses = [epoch for epoch in due if shortened is None or watch.may_end_at(epoch)]
         model.set_params(warm_start=True)
         try:
-            for epoch in watch.due_epochs(n_epochs):
+            begin = 0
+            for epoch in pauses:
                 self.end_at(model, epoch)
                 self._fit_further(model, *args, **params)
+                self._look_back(watch, model, [e for e in due if begin < e < epoch])
                 watch.see(epoch, model)
+                begin = epoch
             self.end_at(model, n_epochs)
             plain_fit(model, *args, **params)
+            self._look_back(watch, model, [e for e in due if e > begin])
             watch.see(n_epochs, model)
         finally:
             model.set_params(warm_start=False, **{self.name: n_epochs})
         return model
 
+    def _look_back(self, watch: Watch, model: Any, epochs: list[int]) -> None:
+        """Let the watch see the model as it was."""
+        for epoch in epochs:
+            assert self._shortened is not None
+            watch.see(epoch, self._shortened(model, epoch))
+
     def _fit_further(self, model: Any, *args: Any, **params: Any) -> None:
-        if not self._may_converge:
+        if self._shortened is not None:
             plain_fit(model, *args, **params)
             return
         with warnings.catch_warnings():
@@ -182,6 +199,16 @@ class _IterationCallback:
             self._watch.see(context.task_id + 1, fitted_estimator)
 
 
+def _first_trees(model: Any, n_trees: int) -> Any:
+    """Return a forest or a bag as it was when it had so many members."""
+    shorter = copy.copy(model)
+    shorter.n_estimators = n_trees
+    for name in ("estimators_", "estimators_features_"):
+        if hasattr(model, name):
+            setattr(shorter, name, getattr(model, name)[:n_trees])
+    return shorter
+
+
 def steps_of(model: Any, epochs: Epochs, n_rows: int) -> Steps | None:
     """Return how a model of scikit-learn is followed, None if it is not."""
     if epochs.step == "partial_fit" and hasattr(model, "partial_fit"):
@@ -189,7 +216,7 @@ def steps_of(model: Any, epochs: Epochs, n_rows: int) -> Steps | None:
     own = _own_steps(model, n_rows)
     if own is None and epochs.step == "warm_start" and hasattr(model, "warm_start"):
         name = "max_iter" if hasattr(model, "max_iter") else "n_estimators"
-        return WarmStarted(name, may_converge=True)
+        return WarmStarted(name)
     return own
 
 
@@ -208,10 +235,10 @@ def _own_steps(model: Any, n_rows: int) -> Steps | None:
     if name in ("HistGradientBoostingClassifier", "HistGradientBoostingRegressor"):
         stops = model.early_stopping
         stops = n_rows > AUTO_EARLY_STOPPING if stops == "auto" else stops
-        return None if stops else WarmStarted("max_iter")
+        return None if stops else WarmStarted("max_iter", first_iterations)
     # With weights by name scikit-learn warns of a warm start; out-of-bag scores take time.
     if name in FOREST_LIKE and not (
         model.oob_score or isinstance(getattr(model, "class_weight", None), str)
     ):
-        return WarmStarted("n_estimators")
+        return WarmStarted("n_estimators", _first_trees)
     return None

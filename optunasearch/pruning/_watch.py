@@ -15,10 +15,13 @@ class Watch:
     Parameters
     ----------
     score : callable
-        ``score(model)`` is the value of the curve.
-    score_all : callable or None
-        ``score_all(model)`` are the scores on the test rows, kept for each epoch of the
-        curve; None to keep none.
+        ``score(model)`` are the scores on the rows that the fit is followed on.
+    value_of : callable
+        ``value_of(scores)`` is the value of the curve.
+    keeps_scores : bool
+        Whether the scores on the test rows are kept for each epoch of the curve.
+    score_test : callable, default=None
+        ``score_test(model)`` are those; None if the fit is followed on the test rows.
     limits : tuple of Limit
         Where a fit ends if it has not reached a score.
     n_epochs : int
@@ -30,23 +33,27 @@ class Watch:
 
     Attributes
     ----------
-    curve : list of (epoch, score)
+    curve : list of (epoch, value)
     scores_along : list
         The scores on the test rows after each epoch of the curve.
     """
 
     def __init__(
         self,
-        score: Callable[[Any], float],
-        score_all: Callable[[Any], Scores] | None,
+        score: Callable[[Any], Scores],
+        value_of: Callable[[Any], float] = float,
         *,
+        keeps_scores: bool = False,
+        score_test: Callable[[Any], Scores] | None = None,
         limits: tuple[Limit, ...] = (),
         n_epochs: int = 0,
         every: int | None = None,
         also: Sequence[float] = (),
     ) -> None:
         self._score = score
-        self._score_all = score_all
+        self._value_of = value_of
+        self._keeps_scores = keeps_scores
+        self._score_test = score_test
         self._limits = {epoch_at(at, n_epochs): needed for at, needed in limits}
         self._every = every
         self._also = {epoch_at(at, n_epochs) for at in also}
@@ -64,6 +71,10 @@ class Watch:
         """Return the epochs before the last at which the model is to be scored."""
         return [epoch for epoch in range(1, n_epochs) if self.is_due(epoch)]
 
+    def may_end_at(self, epoch: int) -> bool:
+        """Whether the fit may be ended after this epoch."""
+        return epoch in self._limits
+
     def see(self, epoch: int, model: Any, value: float | None = None) -> None:
         """Take note of a model after an epoch; a monitored `value` takes the place of scoring.
 
@@ -76,9 +87,7 @@ class Watch:
         # The fold itself scores the finished fit.
         if epoch == self.n_epochs or not self.is_due(epoch):
             return
-        self.curve.append((epoch, self._score(model) if value is None else value))
-        if self._score_all is not None:
-            self.scores_along.append(self._score_all(model))
+        self._look(epoch, model, value)
         needed = self._limits.get(epoch)
         # A model that has diverged to NaN stops here too.
         if needed is not None and not self.curve[-1][1] >= needed:
@@ -92,6 +101,18 @@ class Watch:
             self.curve.pop()
             del self.scores_along[-1:]
         value = self._monitored if value is None else value
-        self.curve.append((self._last, self._score(model) if value is None else value))
-        if self._score_all is not None:
+        value = self._value_of(self._score(model)) if value is None else value
+        self.curve.append((self._last, value))
+        if self._keeps_scores:
             self.scores_along.append(test_scores)
+
+    def _look(self, epoch: int, model: Any, value: float | None) -> None:
+        """Add a point to the curve."""
+        if self._keeps_scores and self._score_test is None:
+            scores = self._score(model)
+            self.scores_along.append(scores)
+            value = self._value_of(scores) if value is None else value
+        elif self._keeps_scores and self._score_test is not None:
+            self.scores_along.append(self._score_test(model))
+        value = self._value_of(self._score(model)) if value is None else value
+        self.curve.append((epoch, value))

@@ -53,7 +53,6 @@ def fit_followed(model, X, y, **params):
     steps = how_to_follow(model, Epochs(), len(X))
     watch = Watch(
         lambda so_far: so_far.score(X, y),
-        None,
         n_epochs=steps.n_epochs(model),
         every=2,
         also=(3, 9),

@@ -59,7 +59,7 @@ def fit_followed(model, X, y, *, epochs=None, **params):
     """Fit a model that is scored after each epoch; return it and its curve."""
     model = clone(model)
     steps = how_to_follow(model, epochs or Epochs(), len(X))
-    watch = Watch(lambda so_far: so_far.score(X, y), None, n_epochs=steps.n_epochs(model), every=1)
+    watch = Watch(lambda so_far: so_far.score(X, y), n_epochs=steps.n_epochs(model), every=1)
     detach = steps.attach(model, watch)
     before = model.get_params()
     model.fit(X, y, **params)

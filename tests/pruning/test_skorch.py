@@ -104,7 +104,9 @@ def test_curves_are_intermediate_values_without_a_step_twice(fitted):
             ends = [trial.intermediate_values[N_EPOCHS * (fold + 1)] for fold in range(3)]
             assert np.mean(ends) == pytest.approx(trial.value)
         elif n_run == 0:
-            assert steps == list(range(1, 4))
+            # At a share of its epochs: 1/9, 1/3 or 2/3 of nine.
+            assert steps == list(range(1, len(steps) + 1))
+            assert len(steps) in (1, 3, 6)
 
 
 def test_the_fit_is_what_it_would_be_without_us():

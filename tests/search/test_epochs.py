@@ -63,7 +63,16 @@ def test_fits_are_stopped_inside():
     for trial in stopped:
         assert trial.state == TrialState.PRUNED
         assert set(trial.intermediate_values) <= {1, 3, 10, 20}
-    assert list(search.study_.trials[0].intermediate_values) == [1, 3, 10, 20, 30]
+    # The first fold has a curve, the others their scores at their last epochs.
+    first = search.study_.trials[0]
+    assert list(first.intermediate_values) == [1, 3, 10, 20, 30, 60, 90]
+    assert first.user_attrs["steps_per_fold"] == N_TREES
+    ends = [first.intermediate_values[step] for step in (30, 60, 90)]
+    assert np.mean(ends) == pytest.approx(first.value)
+    # Every epoch counts, also of the folds that nobody looked into.
+    n_full = sum(search.trials_["n_splits_run"])
+    n_inside = sum(max(trial.intermediate_values) for trial in stopped)
+    assert search.n_epochs_ == n_full * N_TREES + n_inside
 
 
 def test_complete_trials_score_what_they_would_without_us():

@@ -74,7 +74,10 @@ class PrunedSearch:
         _, path = last_model(self.estimator)
         if self.searched is None:
             return bool(path)
-        return any(path.startswith(f"{name}__") or name.endswith("steps") for name in self.searched)
+        return any(
+            path.startswith(f"{name}__") or name.split("__")[-1] == "steps"
+            for name in self.searched
+        )
 
     @property
     def why_no_race(self) -> str | None:

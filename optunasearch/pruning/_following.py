@@ -72,14 +72,29 @@ class Following:
     shares: tuple[float, ...] = ()
 
     def split(self, train: Any, test: Any, estimator: Any, y: Any, fold: int) -> tuple[Any, Any]:
-        """Return the rows to fit on and those to follow the fit on."""
+        """Return the rows to fit on and those to follow the fit on.
+
+        Raises
+        ------
+        ValueError
+            If the rows are too few to hold some out.
+        """
         fraction = self.epochs.validation_fraction
         if fraction is None:
             return train, test
-        stratify = np.asarray(y)[train] if is_classifier(estimator) else None
-        fitted, held_out = train_test_split(
-            np.asarray(train), test_size=fraction, random_state=fold, stratify=stratify
-        )
+        is_stratified = is_classifier(estimator) and np.ndim(y) == 1
+        try:
+            fitted, held_out = train_test_split(
+                np.asarray(train),
+                test_size=fraction,
+                random_state=fold,
+                stratify=np.asarray(y)[train] if is_stratified else None,
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"validation_fraction={fraction} cannot be held out of the {len(train)} training "
+                f"rows of fold {fold}: {error} Follow the fits on the test rows (None) instead."
+            ) from error
         return np.sort(fitted), np.sort(held_out)
 
     @contextlib.contextmanager

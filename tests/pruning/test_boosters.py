@@ -1,10 +1,13 @@
 """LightGBM, XGBoost and CatBoost, followed: the fit is the one it would be without us."""
 
+import math
+
 import numpy as np
 import pytest
 from sklearn.base import clone, is_classifier
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
+from optunasearch.execution._fold import FitStopped
 from optunasearch.pruning import Epochs
 from optunasearch.pruning._following import how_to_follow
 from optunasearch.pruning._watch import Watch
@@ -91,6 +94,23 @@ def test_the_curve_is_that_of_shorter_fits(make, kind, params, data):
     assert steps.n_epochs(shorter) == 4
     _, curve = fit_followed(model, X, y)
     assert dict(curve)[4] == pytest.approx(shorter.fit(X, y).score(X, y), abs=1e-12)
+
+
+@each_case
+def test_a_fit_that_is_stopped(make, kind, params, data):
+    X, y = data
+    model = make(kind, **params)
+    steps = how_to_follow(model, Epochs(), len(X))
+    limits = ((0.5, -math.inf), (6.0, math.inf))
+    watch = Watch(
+        lambda so_far: so_far.score(X, y), n_epochs=N_TREES, limits=limits, also=(0.5, 6.0)
+    )
+    detach = steps.attach(model, watch)
+    with pytest.raises(FitStopped):
+        model.fit(X, y)
+    detach()
+    assert [epoch for epoch, _ in watch.curve] == [5, 6]
+    assert np.isfinite([score for _, score in watch.curve]).all()
 
 
 def test_callbacks_of_the_user_stay():

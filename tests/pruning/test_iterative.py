@@ -1,5 +1,6 @@
 """Models followed from iteration to iteration: the fit is the one it would be without us."""
 
+import math
 import warnings
 
 import numpy as np
@@ -23,6 +24,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC
 
+from optunasearch.execution._fold import FitStopped
 from optunasearch.pruning import Epochs
 from optunasearch.pruning._following import how_to_follow
 from optunasearch.pruning._watch import Watch
@@ -112,6 +114,26 @@ def test_the_curve_is_that_of_shorter_fits(model):
     name = "max_iter" if hasattr(model, "max_iter") else "n_estimators"
     for epoch in (1, 4, 9):
         assert dict(curve)[epoch] == clone(model).set_params(**{name: epoch}).fit(X, y).score(X, y)
+
+
+@pytest.mark.parametrize("model", SHORTENED, ids=str)
+def test_a_fit_that_is_stopped(model):
+    X, y = data_of(model)
+    model = clone(model)
+    before = model.get_params()
+    watch = Watch(
+        lambda so_far: so_far.score(X, y),
+        n_epochs=N_TREES,
+        limits=((5.0, math.inf),),
+        every=2,
+        also=(5.0,),
+    )
+    detach = how_to_follow(model, Epochs(), len(X)).attach(model, watch)
+    with pytest.raises(FitStopped):
+        model.fit(X, y)
+    detach()
+    assert model.get_params() == before
+    assert [epoch for epoch, _ in watch.curve] == [2, 4, 5]
 
 
 def test_more_classes_than_two():

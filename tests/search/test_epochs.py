@@ -295,6 +295,15 @@ def test_groups_are_not_torn_apart():
         search.fit(X, Y, groups=np.arange(len(X)) % 9)
 
 
+def test_too_few_rows_to_hold_some_out():
+    y = np.array([0] * 58 + [1] * 3)
+    model = GradientBoostingClassifier(n_estimators=3)
+    epochs = Epochs(validation_fraction=0.01)
+    search = a_search(model, {"max_depth": [1]}, epochs=epochs, cv=StratifiedKFold(3))
+    with pytest.raises(ValueError, match="validation_fraction=0.01 cannot be held out of the 40"):
+        search.fit(np.zeros((61, 2)), y)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

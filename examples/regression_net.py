@@ -127,8 +127,8 @@ print(f"best common epoch: {search.best_epoch_} of {N_EPOCHS}")
 print("epochs of the refitted net:", len(search.best_estimator_[-1].history))
 
 # %%
-# The curves of the first fold, with a cross where a fit was stopped: after 3, 9 and 27 epochs only
-# those go on that are among the best third of the trials that came so far.
+# The curves of the first fold, with a cross where a fit was stopped: at 1/27, 1/9, 1/3 and 2/3 of
+# the epochs those end that can hardly lead to the best candidate any more.
 
 figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
 for trial in search.study_.trials:

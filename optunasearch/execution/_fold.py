@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from traceback import format_exc
 from typing import Any, Protocol
 
@@ -166,8 +166,7 @@ def _evaluate_fold(
     hooks = _FoldHooks(context.caller, callback_context, X_train, y_train, fit_params)
     watching: AbstractContextManager[Watch | None] = nullcontext()
     if following is not None:
-        tested = X_test, _scorer_of(y_test, test, context)
-        followed = tested
+        tested = followed = X_test, _scorer_of(y_test, test, context)
         if watched is not test:
             X_watched, y_watched = _rows(estimator, context, watched, train)
             followed = X_watched, _scorer_of(y_watched, watched, context)
@@ -202,7 +201,7 @@ def _evaluate_fold(
     finally:
         hooks.end()
 
-    return FoldResult(
+    result = FoldResult(
         fold,
         test_scores,
         train_scores if context.return_train_score else None,
@@ -210,10 +209,16 @@ def _evaluate_fold(
         score_time,
         _num_samples(X_test),
         fit_error,
-        curve=() if watch is None or fit_error else tuple(watch.curve),
-        scores_along=() if watch is None or fit_error or was_stopped else tuple(watch.scores_along),
-        n_epochs=0 if watch is None else watch.n_epochs,
         was_stopped=was_stopped,
+    )
+    return result if watch is None or fit_error is not None else _with_curve(result, watch)
+
+
+def _with_curve(result: FoldResult, watch: Watch) -> FoldResult:
+    """Return a result with what was seen inside the fit."""
+    scores_along = () if result.was_stopped else tuple(watch.scores_along)
+    return replace(
+        result, curve=tuple(watch.curve), scores_along=scores_along, n_epochs=watch.n_epochs
     )
 
 

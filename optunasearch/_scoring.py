@@ -170,6 +170,10 @@ def _check_objectives_and_constraints(objectives: list[Any], constraints: dict[A
                 f"constraints[{name!r}] must be a finite number, the least mean score that "
                 f"is accepted, got {least!r}"
             )
+        if name in _OWN_SCORERS and not 0 <= float(least) <= 1:
+            raise ValueError(
+                f"constraints[{name!r}] is a share between 0 and 1, got {least!r}; 95 % is 0.95."
+            )
 
 
 def _named_scorers(estimator: Any, scoring: Any, *, single: bool) -> dict[str, Any]:

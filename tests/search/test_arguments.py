@@ -46,6 +46,7 @@ RANGE = {"var_smoothing": FloatDistribution(1e-9, 1.0)}
         ({"constraints": {"speed": 1.0}}, ValueError, "'speed' in objectives or constraints"),
         ({"constraints": {"recall": "high"}}, ValueError, "constraints.*'recall'.*'high'"),
         ({"constraints": {"recall": float("nan")}}, ValueError, "constraints.*'recall'.*nan"),
+        ({"constraints": {"sensitivity": 95}}, ValueError, "between 0 and 1, got 95; 95 % is 0.95"),
         (
             {"objectives": ["recall", "f1"], "sampler": "cmaes"},
             ValueError,

@@ -77,7 +77,12 @@ class Progress:
             note = "" if record.duplicate_of is None else f" (as trial {record.duplicate_of})"
             result = f"score={value:.5g}"
             if record.stop is not None:
-                result = f"pruned after {record.stop.n_folds} of {self._n_splits} folds"
+                result = f"pruned after {record.n_full_folds} of {self._n_splits} folds"
+                first = record.results[0]
+                if first.was_stopped:
+                    result = (
+                        f"pruned in fold 1 after {first.n_epochs_run} of {first.n_epochs} epochs"
+                    )
             print(
                 f"[trial {record.number + 1}/{self._n_trials}] {result}{note}, "
                 f"{self._best_so_far}, {seconds:.2f} s: "

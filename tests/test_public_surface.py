@@ -78,8 +78,8 @@ def test_the_constructor_s_signature():
         "n_jobs=None, refit=True, cv=None, verbose=0, pre_dispatch='2*n_jobs', error_score=nan, "
         "return_train_score=False, random_state=None, sampler=None, pruner='auto', "
         "epochs='last', initial_params='estimator', objectives=None, constraints=None, "
-        "trial_timeout=None, patience=None, callbacks=None, reuse_duplicates=True, reuse_transforms=True, "
-        "max_pending=None)"
+        "trial_timeout=None, patience=None, callbacks=None, reuse_duplicates=True, "
+        "reuse_transforms=True, max_pending=None)"
     )
 
 

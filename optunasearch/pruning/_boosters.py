@@ -20,6 +20,11 @@ from sklearn.base import clone
 from optunasearch.pruning._iterative import Steps, plain_fit, replace_fit
 from optunasearch.pruning._watch import Watch
 
+# Other names of `n_estimators`, which LightGBM prefers where they are given.
+_LIGHTGBM_ITERATIONS = (
+    *("num_iterations", "num_iteration", "n_iter", "num_tree", "num_trees", "num_round"),
+    *("num_rounds", "nrounds", "num_boost_round", "max_iter"),
+)
 _CATBOOST_ITERATIONS = ("iterations", "n_estimators", "num_boost_round", "num_trees")
 
 
@@ -27,10 +32,14 @@ class LightGBM:
     """LGBMClassifier, LGBMRegressor: a callback of ``fit``."""
 
     def n_epochs(self, model: Any) -> int:
-        return int(model.n_estimators)
+        return int(getattr(model, self._name(model)))
 
     def end_at(self, model: Any, epoch: int) -> None:
-        model.set_params(n_estimators=epoch)
+        model.set_params(**{self._name(model): epoch})
+
+    def _name(self, model: Any) -> str:
+        given = model.get_params()
+        return next((name for name in _LIGHTGBM_ITERATIONS if name in given), "n_estimators")
 
     def attach(self, model: Any, watch: Watch) -> Callable[[], None]:
         def fit(model: Any, *args: Any, callbacks: Any = None, **params: Any) -> Any:

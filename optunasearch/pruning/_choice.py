@@ -186,6 +186,11 @@ def _check_epochs(search: PrunedSearch) -> None:
             "epochs with keep='best' need one score that decides which epoch is best, but "
             f"objectives are {search.objectives} and refit={search.refit!r}."
         )
+    if epochs.keep == "best" and search.return_train_score:
+        raise ValueError(
+            "return_train_score=True scores the training rows after the last epoch, but epochs "
+            "with keep='best' keep another; set one of them to its default."
+        )
     if epochs.validation_fraction is not None and search.has_groups:
         raise ValueError(
             f"validation_fraction={epochs.validation_fraction} would draw rows at random and tear "
@@ -193,13 +198,25 @@ def _check_epochs(search: PrunedSearch) -> None:
         )
     steps, (model, _) = search.steps, last_model(search.estimator)
     if steps is None and not search.may_be_replaced:
-        what = "nets of skorch have a history" if epochs.monitor else "step may help"
+        if epochs.monitor is not None:
+            raise ValueError(
+                f"monitor={epochs.monitor!r} is a key of the history of a net of skorch, but the "
+                f"estimator is a {type(model).__name__}."
+            )
         raise ValueError(
             f"{epochs} asks to follow fits, but {type(model).__name__} cannot be followed from "
-            f"epoch to epoch with its present parameters ({what}). Followed are nets of skorch, "
-            "LightGBM, XGBoost, CatBoost with a learning_rate, scikit-learn's gradient boosting "
-            "and forests, LogisticRegression(solver='lbfgs'), and with step='partial_fit' or "
-            "'warm_start' whatever has these."
+            "epoch to epoch as it is. Followed are nets of skorch, LightGBM, XGBoost, CatBoost "
+            "with a learning_rate, LogisticRegression(solver='lbfgs'), and of scikit-learn's "
+            "ensembles (not of their subclasses) gradient boosting, histogram gradient boosting "
+            "without early stopping, forests and bagging without warm_start, oob_score, "
+            "class_weight by name and a RandomState as random_state. What has partial_fit, or "
+            "warm_start and no early stopping, can be followed in steps: Epochs(step=...)."
+        )
+    needs_split = epochs.monitor is not None and epochs.monitor.startswith("valid_")
+    if needs_split and getattr(model, "train_split", True) is None:
+        raise ValueError(
+            f"monitor={epochs.monitor!r} needs held-out rows, but the net has train_split=None; "
+            "give it a train_split, or use validation_fraction instead of monitor."
         )
     if steps is not None:
         steps.n_epochs(model)  # raises if it is not known

@@ -147,6 +147,9 @@ class Following:
     def refitting(self, estimator: Any, epoch: int | None, n_rows: int) -> Iterator[None]:
         """Fit an estimator as in the folds, up to this epoch, without scoring it."""
         model, _ = last_model(estimator)
+        if epoch is not None and getattr(model, "early_stopping", None) == "auto":
+            # With all rows it might stop early, which it has not in the folds.
+            model.set_params(early_stopping=False)
         steps = how_to_follow(model, self.epochs, n_rows)
         if steps is None:
             yield

@@ -107,21 +107,28 @@ class InnerRaceRule:
         return float(np.nanstd(ends)) / spread if spread > 0 else math.nan
 
     def _estimate(self, first: FoldResult, n_settled: int) -> float:
-        """Return the mean score that a stopped fit lets expect, below that of the best."""
+        """Return the mean score that a stopped fit lets expect, below that of the best.
+
+        What it had reached by the curves of fits that went on from there, in the unit of the
+        score, and as far from the best as that in the first fold.
+        """
         epoch, value = first.curve[-1]
-        share = epoch / first.n_epochs if first.n_epochs else 1.0
-        complete = [
-            (mean, rival.value_at(share if share < 1 else epoch))
-            for mean, rival in zip(self._means[:n_settled], self._first, strict=False)
-            if mean is not None and rival is not None and math.isfinite(mean)
-        ]
-        if not complete:
+        at = epoch / first.n_epochs if epoch < first.n_epochs else epoch
+        known = list(zip(self._first[:n_settled], self._means, strict=False))
+        best = max(
+            ((m, f) for f, m in known if m is not None and f is not None),
+            default=None,
+            key=lambda pair: pair[0],
+        )
+        ended = [f for f, _ in known if f is not None and f.curve and not f.was_stopped]
+        before = np.array([f.value_at(at) for f in ended])
+        after = np.array([self._score(f) for f in ended])
+        is_known = np.isfinite(before) & np.isfinite(after)
+        if best is None or is_known.sum() < 2:
             return value if self._same_unit else math.nan
-        level, best = max(complete, key=lambda pair: pair[0])
-        if self._same_unit:  # paired at the same share
-            estimate = level + value - best
-        else:
-            estimate, _ = min(complete, key=lambda pair: abs(pair[1] - value))
+        level, rival = best
+        expected = _on_line(before[is_known], after[is_known], value)
+        estimate = level + expected - self._score(rival)
         return min(estimate, math.nextafter(level, -math.inf))
 
     def _mean(self, record: TrialRecord) -> float:
@@ -138,3 +145,14 @@ class InnerRaceRule:
 def _end(first: FoldResult) -> float:
     """Return the value of a curve at the epoch that was kept."""
     return first.curve[-1][1] if first.epoch is None else first.value_at(first.epoch)
+
+
+def _on_line(x: np.ndarray, y: np.ndarray, at: float) -> float:
+    """Return the value at a point of the line fitted to y over x, which never falls.
+
+    Beyond the points it stays as it is at the last of them.
+    """
+    at = float(np.clip(at, x.min(), x.max()))
+    spread = float(x.var())
+    slope = float(np.mean((x - x.mean()) * (y - y.mean()))) / spread if spread > 0 else 0.0
+    return float(y.mean()) + max(slope, 0.0) * (at - float(x.mean()))

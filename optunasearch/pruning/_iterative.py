@@ -214,10 +214,17 @@ def steps_of(model: Any, epochs: Epochs, n_rows: int) -> Steps | None:
     if epochs.step == "partial_fit" and hasattr(model, "partial_fit"):
         return PartiallyFitted(epochs.n_epochs)
     own = _own_steps(model, n_rows)
-    if own is None and epochs.step == "warm_start" and hasattr(model, "warm_start"):
+    may_step = epochs.step == "warm_start" and hasattr(model, "warm_start")
+    # What stops early would begin to wait anew with each step.
+    if own is None and may_step and not _stops_early(model, n_rows):
         name = "max_iter" if hasattr(model, "max_iter") else "n_estimators"
         return WarmStarted(name)
     return own
+
+
+def _stops_early(model: Any, n_rows: int) -> bool:
+    stops = getattr(model, "early_stopping", False)
+    return n_rows > AUTO_EARLY_STOPPING if stops == "auto" else bool(stops)
 
 
 def _own_steps(model: Any, n_rows: int) -> Steps | None:
@@ -233,9 +240,7 @@ def _own_steps(model: Any, n_rows: int) -> Steps | None:
     if model.warm_start or not isinstance(model.random_state, numbers.Integral | None):
         return None
     if name in ("HistGradientBoostingClassifier", "HistGradientBoostingRegressor"):
-        stops = model.early_stopping
-        stops = n_rows > AUTO_EARLY_STOPPING if stops == "auto" else stops
-        return None if stops else WarmStarted("max_iter", first_iterations)
+        return None if _stops_early(model, n_rows) else WarmStarted("max_iter", first_iterations)
     # With weights by name scikit-learn warns of a warm start; out-of-bag scores take time.
     if name in FOREST_LIKE and not (
         model.oob_score or isinstance(getattr(model, "class_weight", None), str)

@@ -33,7 +33,12 @@ def gpus_used(device="cuda", backend="loky", **changes):
 
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_each_worker_has_a_gpu(backend):
-    assert gpus_used(backend=backend, n_jobs=2) == {0, 1}
+    used = set()
+    for _ in range(20):  # the second worker may come when the first has done all
+        used |= gpus_used(backend=backend, n_jobs=2)
+        if used == {0, 1}:
+            break
+    assert used == {0, 1}
 
 
 def test_more_workers_than_gpus_share_them():

@@ -1,6 +1,7 @@
 """LightGBM, XGBoost and CatBoost, followed: the fit is the one it would be without us."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -111,6 +112,18 @@ def test_a_fit_that_is_stopped(make, kind, params, data):
     detach()
     assert [epoch for epoch, _ in watch.curve] == [5, 6]
     assert np.isfinite([score for _, score in watch.curve]).all()
+
+
+@pytest.mark.parametrize("name", ["n_iter", "num_iterations", "nrounds", "max_iter"])
+def test_other_names_of_the_number_of_trees(name):
+    package = pytest.importorskip("lightgbm", reason="needs the extra 'boosting'")
+    model = package.LGBMRegressor(**{name: 7}, verbose=-1, n_jobs=1)
+    steps = how_to_follow(model, Epochs(), 100)
+    assert steps.n_epochs(model) == 7
+    steps.end_at(model, 4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # LightGBM says which name it takes
+        assert model.fit(*DIABETES).booster_.num_trees() == 4
 
 
 def test_callbacks_of_the_user_stay():

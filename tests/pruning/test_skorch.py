@@ -276,8 +276,11 @@ def test_a_scoring_callback_of_the_user_is_followed():
 
 
 def test_a_key_that_is_not_there():
-    search = a_search(epochs=Epochs(monitor="valid_loss"), error_score="raise")
-    with pytest.raises(ValueError, match="With train_split=None there is no valid_loss"):
+    search = a_search(epochs=Epochs(monitor="valid_loss"))
+    with pytest.raises(ValueError, match="but the net has train_split=None"):
+        search.fit(X, Y)
+    search = a_search(epochs=Epochs(monitor="f1"), error_score="raise")
+    with pytest.raises(ValueError, match="monitor='f1' is not in the net's history, which has"):
         search.fit(X, Y)
 
 

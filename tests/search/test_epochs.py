@@ -11,6 +11,7 @@ from sklearn.ensemble import (
     GradientBoostingClassifier,
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     RandomForestClassifier,
 )
 from sklearn.linear_model import LogisticRegression, SGDClassifier
@@ -269,12 +270,18 @@ def test_the_summary_tells_the_epochs(capsys):
     ("model", "changes", "message"),
     [
         (SVC(), {"epochs": "best"}, "SVC cannot be followed from epoch to epoch"),
-        (MODEL, {"epochs": Epochs(monitor="valid_loss")}, "nets of skorch have a history"),
+        (MODEL, {"epochs": Epochs(monitor="valid_loss")}, "the history of a net of skorch, but"),
         (
             HistGradientBoostingClassifier(early_stopping=True),
             {"epochs": "best"},
-            "with its present parameters",
+            "without early stopping",
         ),
+        (
+            HistGradientBoostingClassifier(early_stopping=True),
+            {"epochs": Epochs(step="warm_start")},
+            "and no early stopping, can be followed in steps",
+        ),
+        (MODEL, {"epochs": "best", "return_train_score": True}, "after the last epoch, but epochs"),
         (
             MODEL,
             {"epochs": "best", "objectives": ["r2", "neg_max_error"]},
@@ -293,6 +300,17 @@ def test_groups_are_not_torn_apart():
     search = a_search(epochs=Epochs(validation_fraction=0.2), cv=GroupKFold(3))
     with pytest.raises(ValueError, match="would draw rows at random and tear"):
         search.fit(X, Y, groups=np.arange(len(X)) % 9)
+
+
+def test_a_refit_with_more_rows_stops_at_the_best_epoch_too():
+    """With more than 10,000 rows this estimator stops early by itself, unlike in the folds."""
+    rows = np.random.default_rng(0).normal(size=(10_100, 2))
+    y = rows[:, 0] + np.random.default_rng(1).normal(size=len(rows))
+    model = HistGradientBoostingRegressor(max_iter=12, max_leaf_nodes=3, random_state=0)
+    search = OptunaSearchCV(
+        model, {"learning_rate": [0.5]}, epochs=Epochs(keep="best", every=1), cv=KFold(2)
+    ).fit(rows, y)
+    assert search.best_estimator_.n_iter_ == search.best_epoch_
 
 
 def test_too_few_rows_to_hold_some_out():

@@ -164,15 +164,12 @@ def _evaluate_fold(
 
     fit_error, was_stopped, watch = None, False, None
     hooks = _FoldHooks(context.caller, callback_context, X_train, y_train, fit_params)
-    watching: AbstractContextManager[Watch | None] = nullcontext()
-    if following is not None:
-        tested = followed = X_test, _scorer_of(y_test, test, context)
-        if watched is not test:
-            X_watched, y_watched = _rows(estimator, context, watched, train)
-            followed = X_watched, _scorer_of(y_watched, watched, context)
-        watching = following.watching(estimator, fold, limits, len(train), followed, tested)
+    tested = X_test, y_test, test
     try:
-        with watching as watch, hooks.around(estimator):
+        with (
+            _watching(estimator, fold, context, limits, train, watched, tested) as watch,
+            hooks.around(estimator),
+        ):
             if y_train is None:
                 estimator.fit(X_train, **fit_params)
             else:
@@ -212,6 +209,26 @@ def _evaluate_fold(
         was_stopped=was_stopped,
     )
     return result if watch is None or fit_error is not None else _with_curve(result, watch)
+
+
+def _watching(
+    estimator: Any,
+    fold: int,
+    context: FoldContext,
+    limits: tuple[Limit, ...],
+    train: Any,
+    watched: Any,
+    tested: tuple[Any, Any, Any],
+) -> AbstractContextManager[Watch | None]:
+    """Let whoever looks into fits see this one; `tested` are X, y and indices."""
+    if context.following is None:
+        return nullcontext()
+    X_test, y_test, test = tested
+    on_test = on_watched = X_test, _scorer_of(y_test, test, context)
+    if watched is not test:
+        X, y = _rows(estimator, context, watched, train)
+        on_watched = X, _scorer_of(y, watched, context)
+    return context.following.watching(estimator, fold, limits, len(train), on_watched, on_test)
 
 
 def _with_curve(result: FoldResult, watch: Watch) -> FoldResult:

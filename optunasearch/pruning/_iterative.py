@@ -174,14 +174,14 @@ class CalledBack(_Counted):
 
     def attach(self, model: Any, watch: Watch) -> Callable[[], None]:
         before = list(getattr(model, "_skl_callbacks", []))
-        model.set_callbacks(*before, _IterationCallback(watch, self.name))
+        model.set_callbacks(*before, _IterationCallback(watch))
         return lambda: model.set_callbacks(*before)
 
 
 class _IterationCallback:
     """scikit-learn's `FitCallback` that tells a watch of the iterations of a solver."""
 
-    def __init__(self, watch: Watch, name: str) -> None:
+    def __init__(self, watch: Watch) -> None:
         self._watch = watch
 
     def setup(self, estimator: Any, context: Any) -> None:

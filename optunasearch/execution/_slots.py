@@ -20,6 +20,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.util import Finalize
 from typing import Any
 
@@ -149,11 +150,13 @@ def _sigint_held_back() -> Iterator[None]:
     """Let a process start with SIGINT blocked, until it ignores it (`_worker.main`).
 
     A terminal sends Ctrl-C to all; a worker that is still importing would print a
-    traceback.
+    traceback. Python's own resource tracker unblocks the signal for the thread that
+    starts it (to 3.13), so it is started before.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

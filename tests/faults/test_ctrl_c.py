@@ -107,7 +107,8 @@ def test_it_is_ctrl_c_even_if_all_fits_failed(start_script, n_jobs):
     assert "raised KeyboardInterrupt" in script.output
 
 
-def test_while_workers_start(start_script):
+@pytest.mark.parametrize("n_processes", [3, 4])  # two workers, joblib's tracker and Python's
+def test_while_workers_start(start_script, n_processes):
     script = start_script(
         """
         try:
@@ -118,7 +119,7 @@ def test_while_workers_start(start_script):
             say("interrupted")
         """
     )
-    script.wait_for(lambda: len(script.family()) >= 3)  # two workers and joblib's tracker
+    script.wait_for(lambda: len(script.family()) >= n_processes)
     script.press_ctrl_c()
     script.wait_for("interrupted", SECONDS)
     script.wait()

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import fdtri
 
 from optunasearch.calibration._calibrator import Floats, Sample
 from optunasearch.calibration._logits import Kind
@@ -67,8 +68,10 @@ def unlike(sample: Sample, folds: NDArray[Any] | None, n_rows: int, n_total: int
             f"the folds predict only {n_rows} of {n_total} rows, less than "
             f"{LEAST_COVERAGE:.0%}, and not a sample of all"
         )
-    share = 0.0 if folds is None else between_folds(sample, folds)
-    if share > MOST_BETWEEN_FOLDS:
+    if folds is None:
+        return None
+    share = between_folds(sample, folds)
+    if share > max(MOST_BETWEEN_FOLDS, _by_chance(len(np.unique(folds)), sample.weight.sum())):
         return (
             f"the predictions differ from fold to fold ({share:.0%} of their variance lies "
             f"between folds, more than {MOST_BETWEEN_FOLDS:.0%}), as they do with groups or a trend"
@@ -97,6 +100,17 @@ def between_folds(sample: Sample, folds: NDArray[Any]) -> float:
         if total > 0:
             shares.append(float((between - (n_folds - 1) * within) / (total + within)))
     return max(shares, default=0.0)
+
+
+def _by_chance(n_folds: int, n: float) -> float:
+    """Return the omega squared that an F test exceeds in one case of a thousand.
+
+    With some dozen rows it is above `MOST_BETWEEN_FOLDS`.
+    """
+    if n_folds < 2 or n <= n_folds:
+        return 1.0
+    above = (n_folds - 1) * (fdtri(n_folds - 1, n - n_folds, 0.999) - 1)
+    return float(above / (above + n))
 
 
 def held_out(sample: Sample, folds: NDArray[Any] | None, n_groups: int = 5) -> list[Floats]:

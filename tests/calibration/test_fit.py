@@ -9,7 +9,7 @@ from sklearn.metrics import log_loss
 
 from optunasearch.calibration import IdentityCalibration, TemperatureScaling, VectorScaling
 from optunasearch.calibration._calibrator import check_sample
-from optunasearch.calibration._choice import between_folds
+from optunasearch.calibration._choice import between_folds, unlike
 from optunasearch.calibration._fit import fit_calibrator
 from optunasearch.calibration._logits import as_logits
 from optunasearch.calibration._options import METHODS
@@ -171,6 +171,14 @@ def test_folds_that_are_alike_share_no_variance():
     assert between_folds(check_sample(np.log(p), y), np.zeros(2000)) == 0
     sorted_by_class = np.argsort(np.argsort(y, kind="stable")) // 400
     assert between_folds(check_sample(np.log(p), y), sorted_by_class) > 0.14
+
+
+def test_small_folds_do_not_differ_by_chance():
+    notes = []
+    for seed in range(200):
+        p, y, folds = drawn(40, 3, seed=seed)
+        notes.append(unlike(check_sample(np.log(p), y), folds, 40, 40))
+    assert sum(note is not None for note in notes) <= 3
 
 
 def test_repeats_count_once():

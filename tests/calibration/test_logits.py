@@ -38,6 +38,7 @@ def test_the_logits_of_a_row_do_not_depend_on_the_others():
 def test_a_class_that_a_fold_has_not_seen_is_the_least_likely(unseen):
     logits = as_logits([[1.0, unseen, 3.0], [unseen, unseen, 2.0]], "decision_function", 10)
     np.testing.assert_allclose(logits, [[1, -1, 3], [2, 2, 2]])
+    np.testing.assert_array_equal(as_logits([[unseen] * 3], "decision_function", 10), [[0, 0, 0]])
     probabilities = as_logits([[0.4, 0.0, 0.6]], "predict_proba", 9)
     assert probabilities.argmin() == 1
 

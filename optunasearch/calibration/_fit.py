@@ -31,6 +31,8 @@ from optunasearch.calibration._options import CALIBRATORS, check_method
 
 # A custom calibrator may return zeros, as scikit-learn's log loss clips them.
 _LEAST = np.finfo(np.float64).eps
+# A tenth is what one neighbour of ten is worth.
+_FLOORS = (0.0, 0.003, 0.01, 0.03, 0.1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +61,9 @@ class FittedCalibrator:
         Which predictions it calibrates.
     scale : float
         What decision values are divided by; 1 for probabilities.
+    floor : float
+        What "auto" mixes in before it scales, p <- (1 - floor) p + floor / n_classes. It is 0
+        but for classifiers whose zeros mean "seldom", such as neighbours and trees.
     """
 
     method: str
@@ -70,6 +75,7 @@ class FittedCalibrator:
     note: str | None
     kind: Kind
     scale: float = field(repr=False)
+    floor: float = field(default=0.0, repr=False)
 
     def __repr__(self) -> str:
         loss = f"log loss {self.log_loss_before:.4g} -> {self.log_loss_after:.4g}"
@@ -113,7 +119,8 @@ class FittedCalibrator:
                 f"The calibrator was fitted to {self.n_classes} classes, got predictions for "
                 f"{logits.shape[1]}."
             )
-        return np.asarray(self.calibrator.predict_proba(logits / self.scale), dtype=np.float64)
+        logits = _floored(logits / self.scale, self.floor)
+        return np.asarray(self.calibrator.predict_proba(logits), dtype=np.float64)
 
     def pool(self, values: Sequence[Any]) -> Floats:
         """Calibrate what each of several models predicts for the same rows, and average.
@@ -194,7 +201,9 @@ def fit_calibrator(
     scale = 1.0 if kind == "predict_proba" else _spread(sample)
     sample = sample._replace(logits=sample.logits / scale)
     methods, note = choose(method, sample, folds, n_rows, n_total or n_rows, kind)
-    name, calibrator, after = _best(methods, sample, folds)
+    is_choice = kind == "predict_proba" and len(methods) > 1
+    floor = _best_floor(sample) if is_choice else 0.0
+    name, calibrator, after = _best(methods, sample, floor, folds)
     before = _log_loss(IdentityCalibration(), sample) if kind == "predict_proba" else np.nan
     return FittedCalibrator(
         method=name,
@@ -206,20 +215,43 @@ def fit_calibrator(
         note=note,
         kind=kind,
         scale=scale,
+        floor=0.0 if name == "identity" else floor,
     )
 
 
 def _best(
-    methods: Sequence[Any], sample: Sample, folds: NDArray[Any] | None
+    methods: Sequence[Any], sample: Sample, floor: float, folds: NDArray[Any] | None
 ) -> tuple[str, Calibrator, float]:
     """Fit the method with the least cross-fitted log loss; of equal ones, the simplest."""
     masks = held_out(sample, folds)
-    losses = [_cross_fitted(method, sample, masks) for method in methods]
+    floored = sample._replace(logits=_floored(sample.logits, floor))
+    samples = [sample if method == "identity" else floored for method in methods]
+    pairs = list(zip(methods, samples, strict=True))
+    losses = [_cross_fitted(method, rows, masks) for method, rows in pairs]
     best = int(np.argmin(losses))
-    method = methods[best]
-    calibrator = _fitted(method, sample)
-    loss = losses[best] if masks else _log_loss(calibrator, sample)
+    method, rows = pairs[best]
+    calibrator = _fitted(method, rows)
+    loss = losses[best] if masks else _log_loss(calibrator, rows)
     return method if isinstance(method, str) else type(method).__name__, calibrator, loss
+
+
+def _best_floor(sample: Sample) -> float:
+    """Return the floor with which a temperature fits best; it must be worth a nat."""
+    total = sample.weight.sum()
+
+    def cost(floor: float) -> float:
+        rows = sample._replace(logits=_floored(sample.logits, floor))
+        return total * _log_loss(_fitted("temperature", rows), rows) + (floor > 0)
+
+    return min(_FLOORS, key=cost)
+
+
+def _floored(logits: Floats, floor: float) -> Floats:
+    """Mix the uniform distribution into probabilities given as logits."""
+    if not floor:
+        return logits
+    n_classes = logits.shape[1]
+    return np.log((1 - floor) * softmax(logits, axis=1) + floor / n_classes)
 
 
 def _cross_fitted(method: Any, sample: Sample, masks: Sequence[NDArray[Any]]) -> float:

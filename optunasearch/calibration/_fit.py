@@ -33,6 +33,8 @@ from optunasearch.calibration._options import CALIBRATORS, check_method
 _LEAST = np.finfo(np.float64).eps
 # A tenth is what one neighbour of ten is worth.
 _FLOORS = (0.0, 0.003, 0.01, 0.03, 0.1)
+# What a floor must gain: by chance the best of several gains a nat or two.
+_NATS_FOR_FLOOR = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,12 +238,12 @@ def _best(
 
 
 def _best_floor(sample: Sample) -> float:
-    """Return the floor with which a temperature fits best; it must be worth a nat."""
+    """Return the floor with which a temperature fits best, if it is worth it."""
     total = sample.weight.sum()
 
     def cost(floor: float) -> float:
         rows = sample._replace(logits=_floored(sample.logits, floor))
-        return total * _log_loss(_fitted("temperature", rows), rows) + (floor > 0)
+        return total * _log_loss(_fitted("temperature", rows), rows) + _NATS_FOR_FLOOR * (floor > 0)
 
     return min(_FLOORS, key=cost)
 

@@ -63,6 +63,20 @@ def test_auto_finds_what_is_needed(n, n_classes, slope, offset, expected):
     assert found.log_loss_after < found.log_loss_before
 
 
+def test_zeros_that_mean_seldom_get_a_floor():
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0.05, 0.95, size=4000)
+    share = rng.binomial(10, truth) / 10  # what 10 neighbours say
+    y = (rng.uniform(size=4000) < truth).astype(int)
+    p, folds = np.column_stack([1 - share, share]), np.arange(4000) % 5
+    found = fitted("auto", p, y, folds)
+    assert found.floor > 0
+    assert found.log_loss_after < fitted("temperature", p, y, folds).log_loss_after - 0.01
+    assert found.log_loss_after == pytest.approx(log_loss(y, found.predict_proba(p)), abs=0.003)
+    smooth, y, folds = drawn(4000, 3, slope=0.7)
+    assert fitted("auto", smooth, y, folds).floor == 0
+
+
 def test_log_losses_are_of_shrunk_and_of_cross_fitted_probabilities():
     p, y, folds = drawn(200, 3, slope=0.5)
     found = fitted("temperature", p, y, folds)

@@ -32,8 +32,8 @@ class Calibration:
     method : str or Calibrator, default="auto"
         - "auto": none, "temperature", "vector" or (two classes, 1000 rows or more) "beta" or
           (10,000 rows or more) "isotonic", whichever has the least log loss when fitted on
-          some folds and judged on the others. Of decision values: not none,
-          for they are no probabilities.
+          some folds and judged on the others. Decision values are no probabilities, so for
+          them "none" is not among the choices.
         - "temperature", "vector", "sigmoid", "beta", "isotonic": this one, also for estimators
           that have only a ``decision_function``.
         - An object with the methods of `Calibrator`.

@@ -219,7 +219,7 @@ def decision_report(
     >>> y_prob = cross_val_predict(model, X, y, method="predict_proba")
     >>> report = decision_report(y, y_prob, pos_label=0, threshold=0.3)
     >>> report.sensitivity
-    Estimate(0.9717, 0.9394, 0.9895)
+    Estimate(0.967, 0.9332, 0.9866)
     """
     check_share("confidence", confidence)
     given: Any = threshold

@@ -69,7 +69,7 @@ def test_repr_pickle_and_clone(made, text):
         ({"costs": "cheap"}, TypeError, "2 by 2 matrix of numbers"),
         ({"costs": [[0, np.inf], [1, 0]]}, ValueError, "must be finite"),
         ({"costs": [[1, 0], [0, 1]]}, ValueError, "An error must cost more"),
-        (0.3, TypeError, "got 0.3. For .* FixedThresholdClassifier"),
+        (0.3, TypeError, "got 0.3. For .*FixedThresholdClassifier"),
         ("sensitivity", TypeError, "got 'sensitivity'.$"),
     ],
 )

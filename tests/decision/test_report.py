@@ -209,10 +209,8 @@ def test_it_is_a_mapping_a_dict_and_a_frame():
 
 def test_its_text_is_an_aligned_table():
     first, header, *lines = repr(decision_report(Y, P, threshold=0.25)).splitlines()
-    assert (
-        first
-        == f"Positive is 1, from 0.25 upwards; {Y.sum()} positive and {300 - Y.sum()} negative rows."
-    )
+    counts = f"{Y.sum()} positive and {300 - Y.sum()} negative rows."
+    assert first == f"Positive is 1, from 0.25 upwards; {counts}"
     assert header.split() == ["value", "95", "%", "interval"]
     assert len(lines) == 11
     assert {line.index(".") for line in lines} == {lines[0].index(".")}

@@ -29,7 +29,8 @@ class ThresholdChoice:
     n_positive, n_negative : int
         The number of rows of either class.
     message : str
-        If the requirements are not met: what is possible, and what it would take. Else empty.
+        If the requirements are not met: what is possible, and what it would take. If they are
+        met, but with every row on one side of the threshold: that. Else empty.
     """
 
     threshold: float

@@ -69,9 +69,10 @@ def choose_threshold(
     met = np.all([test.passed for test in tests], axis=0)
     if met.any():
         cut = _best(cuts, met, tests)
-        return _choice(rows, cuts, cut, tests=tests)
+        return _choice(rows, cuts, cut, tests=tests, message=_one_sided(cuts, cut))
     cut = _nearest(tests)
-    return _choice(rows, cuts, cut, tests=tests, message=_shortfall(rows, cuts, cut, tests))
+    message = _shortfall(rows, cuts, cut, tests)
+    return _choice(rows, cuts, cut, tests=tests, is_met=False, message=message)
 
 
 def _best(cuts: Cuts, met: NDArray[np.bool_], tests: list[Test]) -> int:
@@ -103,7 +104,7 @@ def _cheapest(
         confidence=requirement.confidence,
         random_state=random_state,
     )
-    return _choice(rows, cuts, cut, cost=cost)
+    return _choice(rows, cuts, cut, cost=cost, message=_one_sided(cuts, cut))
 
 
 def _choice(
@@ -113,12 +114,13 @@ def _choice(
     *,
     tests: list[Test] | None = None,
     cost: Estimate | None = None,
+    is_met: bool = True,
     message: str = "",
 ) -> ThresholdChoice:
     """Return the choice of a cut."""
     return ThresholdChoice(
         threshold=cuts.threshold(cut),
-        is_met=not message,
+        is_met=is_met,
         sensitivity=float(cuts.sensitivity[cut]),
         specificity=float(cuts.specificity[cut]),
         precision=float(cuts.precision[cut]),
@@ -128,6 +130,14 @@ def _choice(
         n_negative=rows.n_negative,
         message=message,
     )
+
+
+def _one_sided(cuts: Cuts, cut: int) -> str:
+    """Say so if a cut leaves all rows on one side."""
+    if 0 < cut < len(cuts.scores):
+        return ""
+    side = "positive" if cut == 0 else "negative"
+    return f"At the threshold {cuts.threshold(cut):.4g} every row is predicted {side}."
 
 
 def _shortfall(rows: Rows, cuts: Cuts, cut: int, tests: list[Test]) -> str:

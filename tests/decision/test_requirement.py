@@ -44,7 +44,7 @@ def test_repr_pickle_and_clone(made, text):
     ("value", "error", "message"),
     [
         ({"recall": 0.9}, ValueError, "got 'recall'. Write 'sensitivity'"),
-        ({"sensitvity": 0.9}, ValueError, "got 'sensitvity'. Write 'sensitivity'"),
+        ({"sensitivit": 0.9}, ValueError, "got 'sensitivit'. Write 'sensitivity'"),
         ({"TPR": 0.9}, ValueError, "Write 'sensitivity'"),
         ({"ppv": 0.9}, ValueError, "Write 'precision'"),
         ({"cost_matrix": [[0, 1], [1, 0]]}, ValueError, "Write 'costs'"),

@@ -6,10 +6,12 @@ scikit-learn. What only a search can run into has a type of its own::
     OptunaSearchError(Exception)
     ├── PicklingSearchError(OptunaSearchError, TypeError)
     ├── SearchTimeoutError(OptunaSearchError, TimeoutError)
+    ├── ThresholdNotMetError(OptunaSearchError, ValueError)
     ├── TrialTimeoutError(OptunaSearchError, TimeoutError)
     └── WorkerDiedError(OptunaSearchError, RuntimeError)
 
     InfeasibleWarning(UserWarning)
+    ThresholdNotMetWarning(UserWarning)
 """
 
 __all__ = [
@@ -17,6 +19,8 @@ __all__ = [
     "OptunaSearchError",
     "PicklingSearchError",
     "SearchTimeoutError",
+    "ThresholdNotMetError",
+    "ThresholdNotMetWarning",
     "TrialTimeoutError",
     "WorkerDiedError",
 ]
@@ -34,6 +38,10 @@ class SearchTimeoutError(OptunaSearchError, TimeoutError):
     """`timeout` passed before any trial had finished."""
 
 
+class ThresholdNotMetError(OptunaSearchError, ValueError):
+    """No decision threshold meets what `decision_threshold` requires."""
+
+
 class TrialTimeoutError(OptunaSearchError, TimeoutError):
     """A trial took longer than `trial_timeout` and ``error_score="raise"``."""
 
@@ -44,3 +52,7 @@ class WorkerDiedError(OptunaSearchError, RuntimeError):
 
 class InfeasibleWarning(UserWarning):
     """No candidate meets the constraints; the least violation was taken."""
+
+
+class ThresholdNotMetWarning(UserWarning):
+    """No decision threshold meets what is required; the nearest one was kept."""

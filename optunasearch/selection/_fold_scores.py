@@ -17,8 +17,8 @@ from optunasearch.selection._stand_in import stand_in
 
 __all__ = ["Questions", "Scored", "score_candidates"]
 
-# Of a metric without a closed form: so many blocks of a fold's rows are left out in turn,
-# for so many of the best candidates.
+# Of a metric without a closed form: at most so many blocks of a fold's rows are left out in
+# turn, for so many of the best candidates.
 N_BLOCKS = 20
 N_CONTENDERS = 30
 _SAME = 1e-8
@@ -89,7 +89,7 @@ def score_candidates(
     `closed`, every metric is asked as if it were unknown.
     """
     folds = [_Fold(questions, number, rng) for number in range(len(questions.tests))]
-    with config_context(assume_finite=True, skip_parameter_validation=True):
+    with config_context(skip_parameter_validation=True):
         form = _trusted_form(questions.scorer, folds, candidates[0]) if closed else None
         answers = [
             [fold.answer(form, of) for fold, of in zip(folds, candidate, strict=True)]
@@ -103,11 +103,13 @@ def score_candidates(
         rows = _contenders(means, None if form else N_CONTENDERS, along)
         influences = np.zeros((len(rows), questions.units.max() + 1))
         for position, row in enumerate(rows):
-            for number in used:
+            for number in map(int, used):
                 score, of_rows = answers[row][number]
                 if of_rows is None:
                     of_rows = folds[number].jackknife(candidates[row][number], score)
-                influences[position] += folds[number].by_unit(of_rows)
+                # Folds count by the rows that are drawn of them.
+                of_fold = folds[number].shares * (score - means[row])
+                influences[position] += folds[number].by_unit(of_rows + of_fold)
     sizes = np.mean([folds[number].by_unit(folds[number].shares) for number in used], axis=0)
     n_scored = int(np.isfinite(means).sum())
     return Scored(rows, means[rows], influences / len(used), sizes, n_scored)
@@ -147,19 +149,50 @@ class _Fold:
                 return np.nan
 
     def jackknife(self, of: FoldPredictions, score: float) -> np.ndarray:
-        """Return the rows' influences by leaving blocks of them out."""
-        influences = np.zeros(len(self._rows))
-        if len(self._blocks) < 2:
-            return influences
-        for block in self._blocks:
-            left = np.setdiff1d(np.arange(len(self._rows)), block, assume_unique=True)
-            change = score - self.ask(of, left)
-            # The share of a block in a mean over units, spread over them so that the sum
-            # of squares is kept: units are drawn one by one.
-            units, sizes = _tallied(self._units[block])
-            spread = change * len(left) / len(self._rows) / np.sqrt(len(np.unique(units)))
-            influences[block] = spread / sizes if np.isfinite(change) else 0.0
+        """Return the rows' influences by leaving some of them out.
+
+        A score of labels is the same whichever of the rows with one true and one predicted
+        label is left out: once for each such pair. Otherwise blocks of rows are left out.
+        """
+        pairs = self._pairs(of)
+        if pairs is not None:
+            influences = np.zeros(len(self._rows))
+            for pair in range(pairs.max() + 1):
+                rows = np.flatnonzero(pairs == pair)
+                influences[rows] = self._influence_of(rows[:1], of, score)
+        else:
+            influences = self._by_blocks(of, score)
         return influences - self.shares * influences.sum()
+
+    def _by_blocks(self, of: FoldPredictions, score: float) -> np.ndarray:
+        influences = np.zeros(len(self._rows))
+        for block in self._blocks:
+            _, unit, sizes = np.unique(self._units[block], return_inverse=True, return_counts=True)
+            # Units are drawn one by one: what a block does is spread over them so that the
+            # sum of squares is kept.
+            of_unit = self._influence_of(block, of, score) / np.sqrt(len(sizes))
+            influences[block] = of_unit / sizes[unit]
+        return influences
+
+    def _influence_of(self, rows: np.ndarray, of: FoldPredictions, score: float) -> float:
+        """Return what rows add to the score, 0 if it is undefined without them."""
+        others = np.setdiff1d(np.arange(len(self._rows)), rows, assume_unique=True)
+        if len(others) == 0:
+            return 0.0
+        change = (score - self.ask(of, others)) * len(others) / len(self._rows)
+        return change if np.isfinite(change) else 0.0
+
+    def _pairs(self, of: FoldPredictions) -> np.ndarray | None:
+        """Number the pairs of true and predicted label, if the score is one of labels."""
+        is_of_labels = getattr(self._scorer, "_response_method", None) == "predict"
+        if not is_of_labels or of.classes is None or self._params or self._y.ndim != 1:
+            return None
+        predicted = of.responses["predict"]
+        if predicted.ndim != 1:
+            return None
+        _, truth = np.unique(self._y, return_inverse=True)
+        _, pairs = np.unique(truth * len(of.classes) + predicted, return_inverse=True)
+        return pairs if pairs.max() < N_BLOCKS else None
 
     def by_unit(self, of_rows: np.ndarray) -> np.ndarray:
         """Return sums over the rows of each unit."""
@@ -174,13 +207,8 @@ class _Fold:
         if given is None:
             return self.shares
         weights = np.asarray(given, dtype=float)
-        return weights / weights.sum()
-
-
-def _tallied(units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the units, and of each row the number of rows of its unit."""
-    _, inverse, counts = np.unique(units, return_inverse=True, return_counts=True)
-    return units, counts[inverse]
+        total = weights.sum()
+        return weights / total if total > 0 else np.full_like(weights, np.nan)
 
 
 def _blocks(units: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:

@@ -10,7 +10,7 @@ seven rows is far too low on average, and the area under the ROC curve is undefi
 are of one class.
 
 Common metrics have their influences in closed form (for the ROC curve: DeLong et al. 1988).
-Any other is asked again without some of the rows at a time (the delete-d jackknife).
+Any other is asked again without some of the rows (the jackknife), see `_fold_scores.py`.
 
 All functions return a score and the influences, whose sum is 0.
 """
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,7 @@ class Answers:
     y: np.ndarray
     weights: np.ndarray
 
-    @property
+    @cached_property
     def codes(self) -> np.ndarray:
         """Positions of the true values among the model's classes, -1 where it has them not."""
         classes = self.predictions.classes
@@ -71,8 +72,9 @@ class Answers:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the closed forms hold: one target, and every true class known to the model."""
-        if self.y.ndim != 1:
+        """Whether the closed forms hold: one target, finite answers, no unknown true class."""
+        answers = map(np.asarray, self.predictions.responses.values())
+        if self.y.ndim != 1 or not all(np.isfinite(a).all() for a in answers):
             return False
         if self.predictions.classes is None:
             return self.y.dtype.kind in "biuf" and self.response("predict").ndim == 1
@@ -87,7 +89,13 @@ class Answers:
     def response(self, *methods: str) -> np.ndarray:
         """Return the first of these answers that is stored."""
         stored = self.predictions.responses
-        return np.asarray(next(stored[method] for method in methods if method in stored))
+        for method in methods:
+            if method in stored:
+                return np.asarray(stored[method])
+        raise AttributeError(
+            f"The predictions are the answers of {sorted(stored)}, and the score needs those of "
+            f"{' or '.join(methods)}."
+        )
 
 
 def closed_form(

@@ -76,17 +76,19 @@ class OneStandardError:
     --------
     >>> from optunasearch import OptunaSearchCV
     >>> from optunasearch.selection import OneStandardError
-    >>> from sklearn.datasets import load_breast_cancer
-    >>> from sklearn.tree import DecisionTreeClassifier
-    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Lasso
+    >>> X, y = load_diabetes(return_X_y=True)
     >>> search = OptunaSearchCV(
-    ...     DecisionTreeClassifier(random_state=0),
-    ...     {"max_depth": [1, 2, 3, 4, 5, 6, None]},
-    ...     refit=OneStandardError("max_depth"),
+    ...     Lasso(),
+    ...     {"alpha": [0.001, 0.01, 0.1, 0.3, 1, 3]},
+    ...     refit=OneStandardError({"alpha": "descending"}),
     ...     pruner=None,
     ... ).fit(X, y)
     >>> search.best_params_
-    {'max_depth': 2}
+    {'alpha': 0.3}
+    >>> search.cv_results_["mean_test_score"].round(2)
+    array([ 0.48,  0.48,  0.48,  0.46,  0.34, -0.03])
     """
 
     simplicity: str | Mapping[str, str] | Sequence[str] | Callable[[dict[str, Any]], Any]

@@ -28,9 +28,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from optunasearch.selection._fold_scores import Questions, Scored, score_candidates
+from optunasearch.selection._fold_scores import Scored, score_candidates
 from optunasearch.selection._predictions import FoldPredictions
-from optunasearch.selection._stand_in import check_scorer
+from optunasearch.selection._questions import ask
 
 __all__ = ["CorrectedScore", "CorrectionPath", "correct_score", "correction_path"]
 
@@ -165,7 +165,7 @@ def correct_score(
     for efficient and accurate cross-validation. Machine Learning 107:1895-1922, 2018.
     """
     candidates = candidates[:first]
-    questions = _questions(candidates, scorer, y, splits, groups, score_params)
+    questions = ask(candidates, scorer, y, splits, groups, score_params)
     _check_numbers(n_bootstraps, confidence)
     of_blocks, of_draws = np.random.default_rng(random_state).spawn(2)
     scored = score_candidates(candidates, questions, of_blocks)
@@ -207,7 +207,7 @@ def correction_path(
     TypeError, ValueError
         As `correct_score`.
     """
-    questions = _questions(candidates, scorer, y, splits, groups, score_params)
+    questions = ask(candidates, scorer, y, splits, groups, score_params)
     _check_numbers(n_bootstraps, confidence)
     of_blocks, of_draws = np.random.default_rng(random_state).spawn(2)
     scored = score_candidates(candidates, questions, of_blocks, along=True)
@@ -266,54 +266,6 @@ def _summary(replay: _Replay, confidence: float) -> np.ndarray:
     found[0, known] = np.nanmean(of_winners, axis=1) - chance
     found[1:, known] = np.nanpercentile(of_winners, [tail, 100 - tail], axis=1)
     return found
-
-
-def _questions(
-    candidates: Sequence[Sequence[FoldPredictions]],
-    scorer: Any,
-    y: Any,
-    splits: Sequence[tuple[Any, Any]],
-    groups: Any,
-    score_params: Mapping[str, Any] | None,
-) -> Questions:
-    """Check what was given."""
-    check_scorer(scorer)
-    y = np.asarray(y)
-    tests = [np.asarray(test) for _, test in splits]
-    if not candidates:
-        raise ValueError("There are no candidates: no trial was complete, or first=0.")
-    for number, candidate in enumerate(candidates):
-        if len(candidate) != len(tests):
-            raise ValueError(
-                f"Candidate {number} has predictions of {len(candidate)} folds, but there are "
-                f"{len(tests)} splits. Pass those that the trials were scored on."
-            )
-        for fold, (of, test) in enumerate(zip(candidate, tests, strict=True)):
-            lengths = {method: len(answer) for method, answer in of.responses.items()}
-            if set(lengths.values()) != {len(test)}:
-                raise ValueError(
-                    f"Candidate {number} has answers of {lengths} rows for the {len(test)} test "
-                    f"rows of fold {fold}. Pass the splits that the trials were scored on."
-                )
-    return Questions(scorer, y, tests, _units(tests, len(y), groups), score_params or {})
-
-
-def _units(tests: Sequence[np.ndarray], n_rows: int, groups: Any) -> np.ndarray:
-    """Number what is drawn, rows or groups of them; rows in no fold are -1."""
-    names = np.arange(n_rows) if groups is None else np.asarray(groups)
-    if len(names) != n_rows:
-        raise ValueError(f"groups must name a group for each of {n_rows} rows, got {len(names)}.")
-    is_tested = np.zeros(n_rows, dtype=bool)
-    is_tested[np.concatenate(tests)] = True
-    units = np.full(n_rows, -1)
-    found, units[is_tested] = np.unique(names[is_tested], return_inverse=True)
-    if len(found) < 2:
-        what = "rows" if groups is None else "groups"
-        raise ValueError(
-            f"Resampling needs two {what} or more among the test rows, got {len(found)}. "
-            "Use a splitter that tests more of them."
-        )
-    return units
 
 
 def _check_numbers(n_bootstraps: int, confidence: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,10 @@ from sklearn import config_context
 from optunasearch._sklearn import _check_method_params
 from optunasearch.selection._influence import Answers, Influence, closed_form
 from optunasearch.selection._predictions import FoldPredictions
+from optunasearch.selection._questions import Questions
 from optunasearch.selection._stand_in import stand_in
 
-__all__ = ["Questions", "Scored", "score_candidates"]
+__all__ = ["Scored", "score_candidates"]
 
 # Of a metric without a closed form: at most so many blocks of a fold's rows are left out in
 # turn, for so many of the best candidates.
@@ -25,29 +26,6 @@ _SAME = 1e-8
 
 Candidate = Sequence[FoldPredictions]
 Form = Callable[[Answers], Influence | None]
-
-
-@dataclass(frozen=True)
-class Questions:
-    """What is asked of each candidate.
-
-    Attributes
-    ----------
-    scorer : callable
-    y : ndarray of shape (n_rows, ...)
-    tests : list of ndarray
-        Of each fold the positions of its test rows.
-    units : ndarray of shape (n_rows,)
-        Which rows are drawn together: numbers from 0, -1 for rows in no fold.
-    params : dict
-        What the scorer is given besides, for all rows.
-    """
-
-    scorer: Any
-    y: np.ndarray
-    tests: Sequence[np.ndarray]
-    units: np.ndarray
-    params: Mapping[str, Any]
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 
 from optunasearch.selection._corrected import _draw, correct_score, correction_path
-from optunasearch.selection._fold_scores import Questions, score_candidates
+from optunasearch.selection._fold_scores import score_candidates
 from optunasearch.selection._predictions import FoldPredictions
+from optunasearch.selection._questions import Questions
 from tests.selection.stored import cross_predictions, labelled
 
 ACCURACY = get_scorer("accuracy")

@@ -34,7 +34,7 @@ from threadpoolctl import threadpool_limits
 
 from optunasearch import OptunaSearchCV
 from optunasearch.selection._corrected import correct_score
-from optunasearch.selection._predictions import FoldPredictions
+from optunasearch.selection._predictions import LabelledPredictions
 
 N_FRESH = 5000
 SIZES = (100, 200, 500)
@@ -154,15 +154,15 @@ def honest(search: Any, X: np.ndarray, y: np.ndarray) -> tuple[float, float, flo
 
 def predictions(
     model: Any, X: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray
-) -> FoldPredictions:
+) -> LabelledPredictions:
     """Fit on a fold's training rows and return what the model says of its test rows."""
     model.fit(X[train], y[train])
     methods = ("predict", "predict_proba", "decision_function")
     responses = {m: getattr(model, m)(X[test]) for m in methods if hasattr(model, m)}
     if not is_classifier(model):
-        return FoldPredictions(responses, None)
+        return LabelledPredictions(responses, None)
     responses["predict"] = np.searchsorted(model.classes_, responses["predict"])
-    return FoldPredictions(responses, model.classes_)
+    return LabelledPredictions(responses, model.classes_)
 
 
 def main() -> None:

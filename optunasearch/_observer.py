@@ -9,6 +9,7 @@ from typing import Any
 
 from optunasearch._callback_tree import CallbackTree
 from optunasearch._ledger import Ledger
+from optunasearch._prediction_store import PredictionStore
 from optunasearch._progress import Progress
 from optunasearch._results import Improvement
 from optunasearch._scoring import ScoringPlan
@@ -30,6 +31,7 @@ class SearchObserver:
         progress: Progress,
         callbacks: Sequence[Any],
         patience: int | None,
+        predictions: PredictionStore,
     ) -> None:
         self._space = space
         self._plan = plan
@@ -41,6 +43,7 @@ class SearchObserver:
             c.on_trial_end if isinstance(c, Tracker) else c for c in callbacks
         ]
         self._patience = patience
+        self._predictions = predictions
         self._improvement = Improvement()
 
     def task_starts(self, task: TrialTask) -> TrialTask:
@@ -77,6 +80,7 @@ class SearchObserver:
     def trial_ended(self, record: TrialRecord) -> bool:
         """Write the trial into the ledger; True if the search should stop."""
         trial = self._ledger.add(record)
+        self._predictions.add(record)
         if record.stop is not None:
             self._improvement.n_trials_since += 1
             self._progress.trial_ends(record, math.nan)

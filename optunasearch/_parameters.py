@@ -9,7 +9,8 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
 from optunasearch._samplers import SAMPLER_NAMES
-from optunasearch._sklearn import BaseSearchCV, Interval, StrOptions
+from optunasearch._sklearn import BaseSearchCV, HasMethods, Interval, StrOptions
+from optunasearch.calibration._options import METHODS, Calibration
 from optunasearch.pruning._epochs import Epochs
 from optunasearch.pruning._optuna_rule import PRUNER_NAMES
 from optunasearch.pruning._race import Race
@@ -24,6 +25,13 @@ PARAMETER_CONSTRAINTS: dict[str, Any] = {
     "sampler": [StrOptions(set(SAMPLER_NAMES)), BaseSampler, None],
     "pruner": [StrOptions({"auto", *PRUNER_NAMES}), Race, BasePruner, None],
     "epochs": [StrOptions({"last", "best"}), Epochs],
+    "calibration": [
+        StrOptions(set(METHODS)),
+        Calibration,
+        HasMethods(["fit", "predict_proba"]),
+        None,
+    ],
+    "decision_threshold": "no_validation",  # `check_predictions` says more
     "initial_params": [StrOptions({"estimator"}), dict, list, tuple, None],
     "objectives": [list, tuple, None],
     "constraints": [dict, None],

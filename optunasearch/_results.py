@@ -94,6 +94,13 @@ def blank_pruned(
         results[f"estimated_test_{name}"] = np.array([e.get(name, np.nan) for e in estimates])
 
 
+def count_fits(records: Sequence[TrialRecord]) -> tuple[int, int]:
+    """Return how many folds were fitted, and the epochs of those followed inside."""
+    originals = [record for record in records if record.duplicate_of is None]
+    fitted = [result for record in originals for result in record.results.values()]
+    return len(fitted), sum(result.n_epochs_run for result in fitted)
+
+
 def add_best_epochs(results: dict[str, Any], records: Sequence[TrialRecord]) -> None:
     """Add the column `best_epoch`, masked where a candidate's scores are of the last epochs."""
     epochs = [record.best_epoch for record in records]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import check_scoring, get_scorer
 
-from optunasearch._sklearn import _MultimetricScorer
+from optunasearch._sklearn import BaseSearchCV, _MultimetricScorer
 from optunasearch.execution._records import TrialRecord
 from optunasearch.metrics import sensitivity, specificity
 
@@ -111,6 +111,18 @@ def _first_success(record: TrialRecord) -> Any:
     """Return the first scores of a fit that did not fail, None if all failed."""
     results = [record.results[fold] for fold in sorted(record.results)]
     return next((r.test_scores for r in results if r.fit_error is None), None)
+
+
+def plan_scoring(search: Any) -> ScoringPlan:
+    """Settle what a search scores, optimises and requires."""
+    if search.objectives or search.constraints:
+        return extended_scoring(search)
+    scorer, metric = BaseSearchCV._get_scorers(search)
+    public = getattr(scorer, "_scorers", scorer)
+    objectives = None
+    if not callable(search.scoring):
+        objectives = [metric if isinstance(metric, str) else next(iter(public))]
+    return ScoringPlan(scorer, public, search.refit, objectives, {})
 
 
 def extended_scoring(search: Any) -> ScoringPlan:

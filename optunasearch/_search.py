@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from contextlib import suppress
 from typing import Any
@@ -14,23 +13,21 @@ from sklearn.utils import indexable
 from optunasearch._callback_tree import CallbackTree
 from optunasearch._observer import check_callbacks
 from optunasearch._parameters import PARAMETER_CONSTRAINTS
+from optunasearch._predicting import OutOfFoldPredictions, check_predictions
 from optunasearch._refit import fit_best
 from optunasearch._results import (
     add_best_epochs,
     add_feasibility,
     best_index,
     blank_pruned,
+    count_fits,
     fold_outputs,
     only_complete,
     pareto_front,
     trials_table,
 )
-from optunasearch._scoring import ScoringPlan, extended_scoring, refit_metric
-from optunasearch._sklearn import (
-    BaseSearchCV,
-    _check_method_params,
-    _fit_context,
-)
+from optunasearch._scoring import ScoringPlan, plan_scoring, refit_metric
+from optunasearch._sklearn import _check_method_params, _fit_context
 from optunasearch._space import SearchSpace, make_space
 from optunasearch._splits import split_once
 from optunasearch._trials import TrialRun
@@ -40,7 +37,7 @@ from optunasearch.pruning._epochs import as_epochs
 from optunasearch.tracking import Tracker
 
 
-class OptunaSearchCV(BaseSearchCV):
+class OptunaSearchCV(OutOfFoldPredictions):
     """Search for the best parameters of an estimator, driven by Optuna.
 
     Takes the place of :class:`~sklearn.model_selection.GridSearchCV` and
@@ -104,6 +101,18 @@ class OptunaSearchCV(BaseSearchCV):
         Which epoch of a net, a boosted model or a forest is scored: the last, or the one
         common to all folds at which their mean score is highest; the refit then ends
         there. :class:`optunasearch.pruning.Epochs` says more.
+    calibration : 'auto', str, Calibration, object or None, default='auto'
+        How ``predict_proba`` is calibrated, from the out-of-fold predictions of the best
+        candidate and without a further fit. 'auto' does it for classifiers that have
+        ``predict_proba``; "temperature", "vector", "sigmoid", "beta" and "isotonic" also
+        for those that only have ``decision_function``. None leaves probabilities as they
+        are. :class:`optunasearch.calibration.Calibration` says more. Labels stay those of
+        `best_estimator_`.
+    decision_threshold : dict or DecisionThreshold, default=None
+        What the labels of a two-class problem have to meet, e.g.
+        ``{"sensitivity": 0.95, "confidence": 0.95, "pos_label": "ill"}``: ``predict``
+        then follows the threshold that shows it on the out-of-fold predictions.
+        :class:`optunasearch.decision.DecisionThreshold` says more.
     initial_params : 'estimator', dict, list of dict or None, default='estimator'
         What is tried first. 'estimator' is the estimator's own values; they are skipped
         if the space does not admit all of them, is visited in full or is a callable.
@@ -182,6 +191,28 @@ class OptunaSearchCV(BaseSearchCV):
     best_epoch_ : int or None
         The epoch that the scores of the best candidate are of; None for the last of
         each fit.
+    oof_predictions_ : ndarray of shape (n_samples,) or (n_samples, n_classes)
+        What models of the best candidate that have not seen a row say of it: probabilities,
+        decision values, or a regressor's values. A mean if it was tested repeatedly, NaN
+        if it never was.
+    oof_counts_ : ndarray of shape (n_samples,)
+        How often each row was tested.
+    calibrator_ : FittedCalibrator
+        Its method, parameters, size, and the log loss before and after.
+    calibrated_estimator_ : CalibratedClassifier
+        `best_estimator_` with calibrated ``predict_proba`` and decision threshold, to ship.
+    best_threshold_ : float
+        What the probability (or decision value) of the positive class has to reach. Only
+        with `decision_threshold`.
+    threshold_choice_ : ThresholdChoice
+        What that meets out of fold, with bounds. Only with `decision_threshold`.
+    decision_report_ : DecisionReport
+        Sensitivity, specificity, predictive values, calibration and more for two classes,
+        out of fold, with intervals. The threshold is `best_threshold_`, or 0.5.
+    best_score_corrected_ : float
+        `best_score_` without the optimism of having been chosen as the best.
+    best_score_interval_ : tuple of float
+        The 95 % confidence interval of `best_score_corrected_`.
     pareto_front_ : dict
         The feasible candidates that no other beats in every objective: `index` in
         `cv_results_`, `params` and the mean scores. Only with `objectives`.
@@ -260,6 +291,8 @@ class OptunaSearchCV(BaseSearchCV):
         sampler=None,
         pruner="auto",
         epochs="last",
+        calibration="auto",
+        decision_threshold=None,
         initial_params="estimator",
         objectives=None,
         constraints=None,
@@ -288,6 +321,8 @@ class OptunaSearchCV(BaseSearchCV):
         self.sampler = sampler
         self.pruner = pruner
         self.epochs = epochs
+        self.calibration = calibration
+        self.decision_threshold = decision_threshold
         self.initial_params = initial_params
         self.objectives = objectives
         self.constraints = constraints
@@ -330,9 +365,10 @@ class OptunaSearchCV(BaseSearchCV):
         KeyboardInterrupt
             On Ctrl-C, after the results of the finished trials have been stored.
         """
-        plan = self._plan()
+        plan = plan_scoring(self)
         check_callbacks(self.callbacks)
         X, y = indexable(X, y)
+        check_predictions(self, y)
         params = _check_method_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)
         tree = CallbackTree(self, X, y, params)
@@ -352,36 +388,26 @@ class OptunaSearchCV(BaseSearchCV):
             error_score=self.error_score,
             caller=self if tree.is_active else None,
         )
-        has_groups = routed.splitter.split.get("groups") is not None
-        run = TrialRun(self, context, plan, tree, has_groups=has_groups)
+        run = TrialRun(self, context, plan, tree, groups=routed.splitter.split.get("groups"))
         self._forget_results()
         self.study_ = run.study
         try:
             self._notify("on_search_start", run.start_event)
             self._search(run, space, plan)
-            self._refit(context, tree)
+            self._choose_threshold()
+            self._refit(run, context, tree)
         except BaseException as error:
             self._notify("on_failure", error)
             raise
         finally:
+            run.predictions.close()
             self._notify("on_search_end", self)
         tree.end()
         return self
 
-    def _plan(self) -> ScoringPlan:
-        """Settle what is scored, optimised and required."""
-        if self.objectives or self.constraints:
-            return extended_scoring(self)
-        scorer, metric = super()._get_scorers()
-        public = getattr(scorer, "_scorers", scorer)
-        objectives = None
-        if not callable(self.scoring):
-            objectives = [metric if isinstance(metric, str) else next(iter(public))]
-        return ScoringPlan(scorer, public, self.refit, objectives, {})
-
     def _get_scorers(self):
         """Return scorers and refit metric (used for metadata routing)."""
-        plan = self._plan()
+        plan = plan_scoring(self)
         return plan.scorer, refit_metric(self, plan)
 
     def _search(self, run: TrialRun, space: SearchSpace, plan: ScoringPlan) -> None:
@@ -398,13 +424,9 @@ class OptunaSearchCV(BaseSearchCV):
         """Turn the records into the fitted attributes, up to `best_params_`."""
         records = run.records
         self.trials_ = trials_table(records, space, plan)
-        finished = [record for record in records if record.is_finished]
+        finished = run.finished
         self.n_trials_ = len(finished)
-        fitted = [
-            r for record in finished if record.duplicate_of is None for r in record.results.values()
-        ]
-        self.n_fits_ = len(fitted)
-        self.n_epochs_ = sum(result.n_epochs_run for result in fitted)
+        self.n_fits_, self.n_epochs_ = count_fits(finished)
         if not finished:
             raise SearchTimeoutError(
                 f"timeout={self.timeout} s passed before any of the {len(records)} started "
@@ -443,43 +465,22 @@ class OptunaSearchCV(BaseSearchCV):
             self.best_score_ = results[f"mean_test_{metric}"][self.best_index_]
         self.best_params_ = results["params"][self.best_index_]
         self.best_epoch_ = finished[self.best_index_].best_epoch
+        best_score = getattr(self, "best_score_", np.nan)
+        self._oof_results = run.out_of_fold_results(self.best_index_, metric, best_score)
 
-    def _refit(self, context: FoldContext, tree: CallbackTree) -> None:
+    def _refit(self, run: TrialRun, context: FoldContext, tree: CallbackTree) -> None:
         """Fit the estimator with the best parameters on all data."""
         if not self.refit:
             return
         start = time.time()
-        estimator = fit_best(context, tree, self.best_params_, self.best_epoch_)
+        estimator = run.ensemble(self.best_index_)
+        if estimator is None:
+            estimator = fit_best(context, tree, self.best_params_, self.best_epoch_)
         self.refit_time_ = time.time() - start
         self.best_estimator_ = estimator
         if hasattr(estimator, "feature_names_in_"):
             self.feature_names_in_ = estimator.feature_names_in_
         self._notify("on_refit_end", self)
-
-    def score(self, X, y=None, **params):
-        """Score `best_estimator_` on the given data.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Test data.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            True targets.
-        **params : dict
-            Parameters for the scorer; only with metadata routing enabled.
-
-        Returns
-        -------
-        score : float
-            By `scoring` where it is given, otherwise by the estimator's own
-            ``score``; with several metrics that of `refit`, or of the first
-            objective.
-        """
-        if self.objectives and not isinstance(self.refit, str):
-            named = copy.copy(self)
-            named.refit = self.refit and self.objectives[0]
-            return BaseSearchCV.score(named, X, y, **params)
-        return super().score(X, y, **params)
 
     def _notify(self, event: str, argument: Any) -> None:
         for callback in self.callbacks or ():
@@ -492,6 +493,7 @@ class OptunaSearchCV(BaseSearchCV):
         for name in [n for n in vars(self) if n.endswith("_") and not n.startswith("_")]:
             if name not in kept:
                 delattr(self, name)
+        self._oof_results = None
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "best_estimator_" if self.refit else "cv_results_")

@@ -8,7 +8,7 @@ from typing import Any
 
 from sklearn.base import _fit_context
 from sklearn.callback import CallbackContext
-from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer
+from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import (
     _insert_error_scores,
@@ -16,12 +16,13 @@ from sklearn.model_selection._validation import (
     _warn_or_raise_about_fit_failures,
 )
 from sklearn.utils._array_api import device, get_namespace
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 
 __all__ = [
     "BaseSearchCV",
+    "HasMethods",
     "Interval",
     "StrOptions",
     "_BaseScorer",
@@ -37,6 +38,7 @@ __all__ = [
     "device",
     "first_iterations",
     "get_namespace",
+    "response_methods",
 ]
 
 
@@ -59,3 +61,20 @@ def first_iterations(model: Any, n_iterations: int) -> Any:
     shorter = copy.copy(model)
     shorter._predictors = model._predictors[:n_iterations]
     return shorter
+
+
+def response_methods(scorer: Any) -> tuple[str, ...]:
+    """Return the prediction methods that scikit-learn's own scorers may call.
+
+    An estimator's ``score`` counts as "predict". Of other callables nothing is known:
+    if there is one among several scorers, the answer is empty.
+    """
+    if isinstance(scorer, _MultimetricScorer):
+        each = [response_methods(one) for one in scorer._scorers.values()]
+        return tuple(dict.fromkeys(sum(each, ()))) if all(each) else ()
+    if isinstance(scorer, _PassthroughScorer):
+        return ("predict",)
+    if isinstance(scorer, _BaseScorer):
+        methods = scorer._response_method
+        return (methods,) if isinstance(methods, str) else tuple(methods)
+    return ()

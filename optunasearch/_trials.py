@@ -15,6 +15,9 @@ from optunasearch._callback_tree import CallbackTree
 from optunasearch._ledger import Ledger
 from optunasearch._observer import SearchObserver
 from optunasearch._optuna import SearchStudy
+from optunasearch._out_of_fold import OutOfFold, make_recorder
+from optunasearch._out_of_fold_results import OutOfFoldResults
+from optunasearch._prediction_store import PredictionStore
 from optunasearch._progress import Progress
 from optunasearch._samplers import (
     DEFAULT_N_TRIALS,
@@ -26,12 +29,16 @@ from optunasearch._samplers import (
     make_sampler,
 )
 from optunasearch._scoring import ScoringPlan
+from optunasearch._sklearn import _num_samples
+from optunasearch.calibration._ensemble import FoldEnsemble
+from optunasearch.calibration._options import as_calibration
 from optunasearch.exceptions import OptunaSearchError
 from optunasearch.execution._context_file import SearchFolder
 from optunasearch.execution._driver import Driver, Limits
 from optunasearch.execution._executors import choose_backend, make_executor
 from optunasearch.execution._fold import FoldContext, error_scores
 from optunasearch.execution._gpus import count_gpus
+from optunasearch.execution._predictions import load_models
 from optunasearch.execution._records import FoldResult, TrialRecord
 from optunasearch.execution._reuse import TransformReuse
 from optunasearch.execution._schedule import Schedule
@@ -52,8 +59,8 @@ class TrialRun:
     context : FoldContext
     plan : ScoringPlan
     tree : CallbackTree
-    has_groups : bool
-        Whether rows come in groups.
+    groups : array-like of shape (n_samples,) or None
+        What the splitter was given.
 
     Attributes
     ----------
@@ -61,6 +68,8 @@ class TrialRun:
         The public study.
     records : list of TrialRecord
         By number; all trials that were asked, finished or not.
+    predictions : PredictionStore
+        What complete trials have predicted; to be closed.
     """
 
     def __init__(
@@ -70,13 +79,13 @@ class TrialRun:
         plan: ScoringPlan,
         tree: CallbackTree,
         *,
-        has_groups: bool,
+        groups: Any,
     ) -> None:
         self._search = search
         self._context = context
         self._plan = plan
         self._tree = tree
-        self._has_groups = has_groups
+        self._groups = groups
         self._n_splits = len(context.splits)
         self._enumerated = is_enumerated(search.sampler, context.space, search.n_trials)
         self._n_trials = self._budget()
@@ -100,6 +109,13 @@ class TrialRun:
             rule=self._pruning.rule,
         )
         self._ledger = Ledger(context.space, plan, plan.known_objectives)
+        if not context.config["array_api_dispatch"]:
+            context.recorder = make_recorder(search, plan.scorer, context.y)
+        best_wins = not (callable(search.refit) or search.objectives or search.constraints)
+        self.predictions = PredictionStore(self._score_of, best_wins=best_wins)
+        calibration = as_calibration(search.calibration)
+        if calibration is not None and calibration.ensemble:
+            context.models_folder = self.predictions.folder
 
     @property
     def study(self) -> SearchStudy:
@@ -157,6 +173,45 @@ class TrialRun:
             driver.tell_what_finished()
             progress.summarise(self.records)
 
+    def out_of_fold_results(
+        self, winner: int, metric: Any, best_score: float
+    ) -> OutOfFoldResults | None:
+        """Return what follows from the predictions of trials, given the winner's row."""
+        context, search = self._context, self._search
+        if context.recorder is None:
+            return None
+        rows = {record.number: row for row, record in enumerate(self.finished)}
+        scorer = self._plan.public_scorer
+        if isinstance(scorer, dict):
+            scorer = scorer.get(metric)  # None if a callable `refit` chose
+        return OutOfFoldResults(
+            OutOfFold(
+                y=np.array(context.y),
+                classes=context.recorder.classes,
+                tests=[np.arange(_num_samples(context.X))[test] for _, test in context.splits],
+                candidates={rows[n]: folds for n, folds in self.predictions.best().items()},
+                winner=self.predictions.of(self.finished[winner].number),
+                groups=None if self._groups is None else np.asarray(self._groups),
+                sample_weight=context.fit_params.get("sample_weight"),
+                score_params=context.score_params,
+                problem=self.predictions.problem,
+            ),
+            calibration=search.calibration,
+            requirement=search.decision_threshold,
+            scorer=None if callable(search.refit) else scorer,
+            best_score=best_score,
+        )
+
+    def ensemble(self, winner: int) -> FoldEnsemble | None:
+        """Return the fold models of a row as one classifier; None if they were not kept."""
+        paths = self.predictions.models_of(self.finished[winner].number)
+        return FoldEnsemble(load_models(paths)) if paths else None
+
+    @property
+    def finished(self) -> list[TrialRecord]:
+        """The trials that have a row in `cv_results_`."""
+        return [record for record in self.records if record.is_finished]
+
     def _budget(self) -> int:
         """Return the number of trials."""
         n_trials, n_points = self._search.n_trials, self._context.space.n_points
@@ -181,7 +236,7 @@ class TrialRun:
                 estimator=self._context.estimator,
                 searched=space.parameter_names(),
                 epochs=as_epochs(search.epochs),
-                has_groups=self._has_groups,
+                has_groups=self._groups is not None,
             ),
         )
 
@@ -227,7 +282,14 @@ class TrialRun:
             progress=progress,
             callbacks=self._search.callbacks or (),
             patience=self._search.patience,
+            predictions=self.predictions,
         )
+
+    def _score_of(self, record: TrialRecord) -> float:
+        """Return the first objective of a complete trial, minus infinity if it is infeasible."""
+        values, violations = self._plan.values(record)
+        is_feasible = all(violation <= 0 for violation in violations.values())
+        return values[0] if is_feasible else -np.inf
 
     def _failed_fold(self, record: TrialRecord, fold: int, error: OptunaSearchError) -> FoldResult:
         """Return the result of a fold that the search itself gave up."""

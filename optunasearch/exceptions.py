@@ -10,11 +10,13 @@ scikit-learn. What only a search can run into has a type of its own::
     ├── TrialTimeoutError(OptunaSearchError, TimeoutError)
     └── WorkerDiedError(OptunaSearchError, RuntimeError)
 
+    CalibrationWarning(UserWarning)
     InfeasibleWarning(UserWarning)
     ThresholdNotMetWarning(UserWarning)
 """
 
 __all__ = [
+    "CalibrationWarning",
     "InfeasibleWarning",
     "OptunaSearchError",
     "PicklingSearchError",
@@ -48,6 +50,10 @@ class TrialTimeoutError(OptunaSearchError, TimeoutError):
 
 class WorkerDiedError(OptunaSearchError, RuntimeError):
     """A trial ended its worker process three times and ``error_score="raise"``."""
+
+
+class CalibrationWarning(UserWarning):
+    """Probabilities were calibrated otherwise than asked for, or not at all."""
 
 
 class InfeasibleWarning(UserWarning):

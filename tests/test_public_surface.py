@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 import optunasearch
+import optunasearch.calibration
+import optunasearch.decision
 import optunasearch.exceptions
 import optunasearch.metrics
 import optunasearch.pruning
+import optunasearch.selection
 import optunasearch.tracking
 from optunasearch import OptunaSearchCV
 
@@ -41,14 +44,44 @@ def run(code):
         (optunasearch, ["OptunaSearchCV", "__version__"]),
         (optunasearch.metrics, ["sensitivity", "specificity", "specificity_at_sensitivity"]),
         (optunasearch.pruning, ["Epochs", "PruningCallback", "Race"]),
+        (
+            optunasearch.calibration,
+            [
+                "BetaCalibration",
+                "CalibratedClassifier",
+                "Calibration",
+                "Calibrator",
+                "FittedCalibrator",
+                "FoldEnsemble",
+                "IdentityCalibration",
+                "IsotonicCalibration",
+                "SigmoidCalibration",
+                "TemperatureScaling",
+                "VectorScaling",
+            ],
+        ),
+        (
+            optunasearch.decision,
+            [
+                "DecisionReport",
+                "DecisionThreshold",
+                "Estimate",
+                "ThresholdChoice",
+                "decision_report",
+            ],
+        ),
+        (optunasearch.selection, ["CorrectedScore", "OneStandardError"]),
         (optunasearch.tracking, ["FoldEvent", "SearchEvent", "Tracker"]),
         (
             optunasearch.exceptions,
             [
+                "CalibrationWarning",
                 "InfeasibleWarning",
                 "OptunaSearchError",
                 "PicklingSearchError",
                 "SearchTimeoutError",
+                "ThresholdNotMetError",
+                "ThresholdNotMetWarning",
                 "TrialTimeoutError",
                 "WorkerDiedError",
             ],
@@ -69,7 +102,10 @@ def test_every_other_module_is_underscored():
     }
     assert public == {"exceptions", "metrics"}
     folders = {path.parent.name for path in package.rglob("__init__.py")}
-    assert folders == {"optunasearch", "execution", "pruning", "tracking"}
+    assert folders == {
+        *("optunasearch", "calibration", "decision", "execution", "pruning", "selection"),
+        "tracking",
+    }
 
 
 def test_the_constructor_s_signature():
@@ -77,7 +113,8 @@ def test_the_constructor_s_signature():
         "(estimator, param_distributions, *, n_trials=None, timeout=None, scoring=None, "
         "n_jobs=None, refit=True, cv=None, verbose=0, pre_dispatch='2*n_jobs', error_score=nan, "
         "return_train_score=False, random_state=None, sampler=None, pruner='auto', "
-        "epochs='last', initial_params='estimator', objectives=None, constraints=None, "
+        "epochs='last', calibration='auto', decision_threshold=None, "
+        "initial_params='estimator', objectives=None, constraints=None, "
         "trial_timeout=None, patience=None, callbacks=None, reuse_duplicates=True, "
         "reuse_transforms=True, max_pending=None)"
     )
@@ -88,6 +125,7 @@ def test_the_constructor_s_signature():
     [
         ("PicklingSearchError", (TypeError,)),
         ("SearchTimeoutError", (TimeoutError,)),
+        ("ThresholdNotMetError", (ValueError,)),
         ("TrialTimeoutError", (TimeoutError,)),
         ("WorkerDiedError", (RuntimeError,)),
     ],
@@ -111,6 +149,7 @@ sys.meta_path.insert(0, Missing)
 from optunasearch import OptunaSearchCV
 import optunasearch.exceptions, optunasearch.metrics, optunasearch.tracking
 import optunasearch.pruning
+import optunasearch.selection
 from sklearn.datasets import load_iris
 from sklearn.tree import DecisionTreeClassifier
 space = {{"max_depth": range(1, 60), "criterion": ["gini", "entropy"]}}

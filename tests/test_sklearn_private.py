@@ -20,6 +20,7 @@ SEARCH_PARAMETERS = (
 ARRAY_TYPES = "remove_none=True, remove_types=(<class 'str'>, <class 'list'>, <class 'tuple'>)"
 SIGNATURES = {
     "BaseSearchCV": SEARCH_PARAMETERS,
+    "HasMethods": "methods",
     "Interval": "type, left, right, *, closed",
     "StrOptions": "options, *, deprecated=None",
     "_BaseScorer": "score_func, sign, kwargs, response_method='predict'",
@@ -62,7 +63,9 @@ def signature(function):
 
 
 def test_each_name_is_asserted_here():
-    assert set(_sklearn.__all__) == {*SIGNATURES, "detached", "first_iterations"}
+    assert set(_sklearn.__all__) == {
+        *(*SIGNATURES, "detached", "first_iterations", "response_methods")
+    }
 
 
 @pytest.mark.parametrize("name", SIGNATURES)
@@ -90,7 +93,9 @@ def test_method_of_a_callback_context(name):
     assert signature(getattr(CallbackContext, name)) == CONTEXT_METHODS[name]
 
 
-@pytest.mark.parametrize("name", sorted({*SIGNATURES, "detached", "first_iterations"}))
+@pytest.mark.parametrize(
+    "name", sorted({*(*SIGNATURES, "detached", "first_iterations", "response_methods")})
+)
 def test_each_name_is_used(name):
     modules = Path(optunasearch.__file__).parent.rglob("*.py")
     users = [m for m in modules if m.name != "_sklearn.py" and name in m.read_text()]
@@ -105,6 +110,19 @@ def test_attributes_of_scorers():
     several = check_scoring(LogisticRegression(), ["accuracy", "recall"])
     assert isinstance(several, _sklearn._MultimetricScorer)
     assert list(several._scorers) == ["accuracy", "recall"]
+
+
+def test_methods_that_scorers_ask_for():
+    model = LogisticRegression()
+    assert _sklearn.response_methods(check_scoring(model, "accuracy")) == ("predict",)
+    assert _sklearn.response_methods(check_scoring(model, "neg_log_loss")) == ("predict_proba",)
+    both = ("decision_function", "predict_proba")
+    assert _sklearn.response_methods(check_scoring(model, "roc_auc")) == both
+    assert _sklearn.response_methods(check_scoring(model)) == ("predict",)
+    several = check_scoring(model, ["accuracy", "roc_auc"])
+    assert _sklearn.response_methods(several) == ("predict", *both)
+    several = check_scoring(model, {"a": "accuracy", "own": lambda estimator, X, y: 0.0})
+    assert _sklearn.response_methods(several) == ()
 
 
 def test_a_scorer_of_several_calls_the_score_method_of_each():

@@ -7,6 +7,9 @@ decision values) to probabilities. `Calibration` says which one a search shall u
 """
 
 from optunasearch.calibration._calibrator import Calibrator, IdentityCalibration
+from optunasearch.calibration._classifier import CalibratedClassifier
+from optunasearch.calibration._ensemble import FoldEnsemble
+from optunasearch.calibration._fit import FittedCalibrator
 from optunasearch.calibration._isotonic import IsotonicCalibration
 from optunasearch.calibration._one_vs_rest import BetaCalibration, SigmoidCalibration
 from optunasearch.calibration._options import Calibration
@@ -14,8 +17,11 @@ from optunasearch.calibration._scaling import TemperatureScaling, VectorScaling
 
 __all__ = [
     "BetaCalibration",
+    "CalibratedClassifier",
     "Calibration",
     "Calibrator",
+    "FittedCalibrator",
+    "FoldEnsemble",
     "IdentityCalibration",
     "IsotonicCalibration",
     "SigmoidCalibration",

@@ -8,7 +8,9 @@ fit and the score.
 
 from __future__ import annotations
 
+import os
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -30,7 +32,8 @@ from optunasearch._sklearn import (
     get_namespace,
 )
 from optunasearch._space import Params, SearchSpace
-from optunasearch.execution._records import FoldResult, Limit, Scores, TrialTask
+from optunasearch.execution._predictions import Answers, Recorder, save_model
+from optunasearch.execution._records import FoldPredictions, FoldResult, Limit, Scores, TrialTask
 from optunasearch.execution._reuse import TransformReuse
 
 
@@ -47,11 +50,16 @@ class Watch(Protocol):
 
     curve: list[tuple[int, float]]
     scores_along: list[Scores]
+    predictions_along: list[FoldPredictions | None]
     n_epochs: int
 
 
 class Following(Protocol):
     """Who looks into fits from inside and may end them by raising `FitStopped`."""
+
+    @property
+    def keeps_scores(self) -> bool:
+        """Whether the scores at every epoch are kept, so that the best can be chosen."""
 
     def split(self, train: Any, test: Any, estimator: Any, y: Any, fold: int) -> tuple[Any, Any]:
         """Return the rows to fit on and those to follow the fit on."""
@@ -67,8 +75,14 @@ class Following(Protocol):
     ) -> AbstractContextManager[Any]:
         """Look into the fits of an estimator, whose rows are scored by ``score(model, X)``."""
 
-    def end(self, watch: Any, estimator: Any, test_scores: Scores) -> None:
-        """Note the scores of a finished fit."""
+    def end(
+        self,
+        watch: Any,
+        estimator: Any,
+        test_scores: Scores,
+        predictions: FoldPredictions | None,
+    ) -> None:
+        """Note the scores and predictions of a finished fit."""
 
     def refitting(
         self, estimator: Any, epoch: int | None, n_rows: int
@@ -90,6 +104,10 @@ class FoldContext:
         For scikit-learn's callbacks; None if none are set.
     following : Following or None
         Looks into the fits; None if nobody does.
+    recorder : Recorder or None
+        Takes predictions of the test rows along; None if none are wanted.
+    models_folder : str or None
+        Where fitted models are written to; None if they are not kept.
     explain : callable or None
         ``explain(error, X, y)`` adds a note to what a fit has raised.
     n_gpus : int
@@ -111,6 +129,8 @@ class FoldContext:
     caller: Any = None
     reuse: TransformReuse | None = None
     following: Following | None = None
+    recorder: Recorder | None = None
+    models_folder: str | None = None
     explain: Callable[[Exception, Any, Any], None] | None = None
     n_gpus: int = 0
     config: dict[str, Any] = field(default_factory=get_config)
@@ -162,7 +182,7 @@ def _evaluate_fold(
     if context.reuse is not None:
         estimator = context.reuse.attach(estimator, fold, X_train, X_test)
 
-    fit_error, was_stopped, watch = None, False, None
+    fit_error, was_stopped, watch, predictions = None, False, None, None
     hooks = _FoldHooks(context.caller, callback_context, X_train, y_train, fit_params)
     tested = X_test, y_test, test
     try:
@@ -189,12 +209,15 @@ def _evaluate_fold(
         test_scores = train_scores = error_scores(context.scorer, context.error_score)
         score_time = 0.0
     else:
-        test_scores = _scores(estimator, X_test, y_test, test, context)
+        answers = _answers(estimator, X_test, context)
+        with nullcontext() if answers is None else answers.listening():
+            test_scores = _scores(estimator, X_test, y_test, test, context)
         score_time = time.perf_counter() - start - fit_time
+        predictions = _predictions(estimator, answers, context)
         if context.return_train_score:
             train_scores = _scores(estimator, X_train, y_train, train, context)
         if following is not None and watch is not None:
-            following.end(watch, estimator, test_scores)
+            following.end(watch, estimator, test_scores, predictions)
     finally:
         hooks.end()
 
@@ -207,6 +230,8 @@ def _evaluate_fold(
         _num_samples(X_test),
         fit_error,
         was_stopped=was_stopped,
+        predictions=predictions,
+        model=_saved(estimator, context) if predictions is not None else None,
     )
     return result if watch is None or fit_error is not None else _with_curve(result, watch)
 
@@ -224,19 +249,45 @@ def _watching(
     if context.following is None:
         return nullcontext()
     X_test, y_test, test = tested
-    on_test = on_watched = X_test, _scorer_of(y_test, test, context)
+    keeps_all = context.following.keeps_scores
+    on_test = on_watched = X_test, _RowsScorer(y_test, test, context, records=keeps_all)
     if watched is not test:
         X, y = _rows(estimator, context, watched, train)
-        on_watched = X, _scorer_of(y, watched, context)
+        on_watched = X, _RowsScorer(y, watched, context, records=False)
     return context.following.watching(estimator, fold, limits, len(train), on_watched, on_test)
 
 
 def _with_curve(result: FoldResult, watch: Watch) -> FoldResult:
     """Return a result with what was seen inside the fit."""
-    scores_along = () if result.was_stopped else tuple(watch.scores_along)
-    return replace(
-        result, curve=tuple(watch.curve), scores_along=scores_along, n_epochs=watch.n_epochs
-    )
+    result = replace(result, curve=tuple(watch.curve), n_epochs=watch.n_epochs)
+    if result.was_stopped:
+        return result
+    predictions = () if result.predictions is None else tuple(watch.predictions_along)
+    return replace(result, scores_along=tuple(watch.scores_along), predictions_along=predictions)
+
+
+def _answers(estimator: Any, X: Any, context: FoldContext) -> Answers | None:
+    """Return what keeps the predictions of these rows; None if none are wanted."""
+    return None if context.recorder is None else context.recorder.answers(estimator, X)
+
+
+def _predictions(
+    estimator: Any, answers: Answers | None, context: FoldContext
+) -> FoldPredictions | None:
+    """Return the predictions that are taken along with the scores."""
+    if context.recorder is None or answers is None:
+        return None
+    try:
+        return context.recorder.collect(estimator, answers)
+    except Exception as error:  # the fold has its score, as it would have without us
+        return FoldPredictions({}, problem=f"{type(error).__name__}: {error}")
+
+
+def _saved(estimator: Any, context: FoldContext) -> str | None:
+    """Write a fitted model to its own file if models are kept."""
+    if context.models_folder is None:
+        return None
+    return save_model(estimator, os.path.join(context.models_folder, uuid.uuid4().hex))
 
 
 def error_scores(scorer: Any, error_score: Any) -> Scores:
@@ -278,9 +329,25 @@ def _scores(estimator: Any, X: Any, y: Any, indices: Any, context: FoldContext) 
     return _score(estimator, X, y, context.scorer, score_params, context.error_score)
 
 
-def _scorer_of(y: Any, indices: Any, context: FoldContext) -> Callable[[Any, Any], Scores]:
-    """Return ``score(model, X)`` for rows with these targets."""
-    return lambda model, X: _scores(model, X, y, indices, context)
+class _RowsScorer:
+    """``score(model, X)`` for rows with these targets.
+
+    `predictions` are those that the last scores were made from, where they are taken along.
+    """
+
+    def __init__(self, y: Any, indices: Any, context: FoldContext, *, records: bool) -> None:
+        self._y = y
+        self._indices = indices
+        self._context = context
+        self._records = records
+        self.predictions: FoldPredictions | None = None
+
+    def __call__(self, model: Any, X: Any) -> Scores:
+        answers = _answers(model, X, self._context) if self._records else None
+        with nullcontext() if answers is None else answers.listening():
+            scores = _scores(model, X, self._y, self._indices, self._context)
+        self.predictions = _predictions(model, answers, self._context)
+        return scores
 
 
 @dataclass

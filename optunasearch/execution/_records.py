@@ -40,6 +40,26 @@ class TrialTask:
 
 
 @dataclass(frozen=True, slots=True)
+class FoldPredictions:
+    """What a fold's model says of its test rows.
+
+    `responses` has an ndarray of one row for each test row by the name of the method;
+    "predict" of a classifier holds positions among all classes. `classes` are the
+    positions of the model's own classes among all, None if it knows all of them.
+    `problem` says why there are none.
+    """
+
+    responses: dict[str, Any]
+    classes: tuple[int, ...] | None = None
+    problem: str | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes."""
+        return sum(values.nbytes for values in self.responses.values())
+
+
+@dataclass(frozen=True, slots=True)
 class FoldResult:
     """Scores and times (in seconds) of one trial on one fold.
 
@@ -47,6 +67,8 @@ class FoldResult:
     (epoch, score) of an estimator that was followed, `scores_along` the test scores at
     the same epochs if one of them is to be kept, `n_epochs` how many the fit was to have;
     one that `was_stopped` has no other scores. `epoch` is the one that was kept.
+    `predictions` are of the finished fit, `predictions_along` those at the epochs of
+    `scores_along`; `model` is the file that the fitted model was written to.
     """
 
     fold: int
@@ -61,6 +83,9 @@ class FoldResult:
     n_epochs: int = 0
     was_stopped: bool = False
     epoch: int | None = None
+    predictions: FoldPredictions | None = None
+    predictions_along: tuple[FoldPredictions | None, ...] = ()
+    model: str | None = None
 
     @property
     def n_epochs_run(self) -> int:
@@ -68,6 +93,12 @@ class FoldResult:
         if self.curve:
             return self.curve[-1][0]
         return 0 if self.was_stopped or self.fit_error is not None else self.n_epochs
+
+    def without_predictions(self) -> FoldResult:
+        """Return the same without what the model said of the test rows."""
+        if self.predictions is None:
+            return self
+        return replace(self, predictions=None, predictions_along=())
 
     def value_at(self, at: float) -> float:
         """Return the last value of the curve up to an epoch or share; NaN before the first."""
@@ -216,5 +247,12 @@ def at_best_epoch(results: Sequence[FoldResult]) -> list[FoldResult]:
 
 def _at_epoch(result: FoldResult, epoch: int) -> FoldResult:
     position = [at for at, _ in result.curve].index(epoch)
-    scores = result.scores_along[position]
-    return replace(result, test_scores=scores, scores_along=(), epoch=epoch)
+    along = result.predictions_along
+    return replace(
+        result,
+        test_scores=result.scores_along[position],
+        predictions=along[position] if along else result.predictions,
+        scores_along=(),
+        predictions_along=(),
+        epoch=epoch,
+    )

@@ -18,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 
-from optunasearch.execution._records import Limit, Scores
+from optunasearch.execution._records import FoldPredictions, Limit, Scores
 from optunasearch.pruning._boosters import booster_steps
 from optunasearch.pruning._epochs import Epochs
 from optunasearch.pruning._iterative import Steps, steps_of
@@ -71,6 +71,11 @@ class Following:
     epochs: Epochs
     shares: tuple[float, ...] = ()
 
+    @property
+    def keeps_scores(self) -> bool:
+        """Whether the scores at every epoch are kept, so that the best can be chosen."""
+        return self.epochs.keep == "best"
+
     def split(self, train: Any, test: Any, estimator: Any, y: Any, fold: int) -> tuple[Any, Any]:
         """Return the rows to fit on and those to follow the fit on.
 
@@ -118,11 +123,14 @@ class Following:
             yield None
             return
         n_epochs = steps.n_epochs(model)
+        followed = _Rows(estimator, *watched)
+        of_test = followed if watched is tested else _Rows(estimator, *tested)
         watch = Watch(
-            _Rows(estimator, *watched).score,
+            followed.score,
             self._value_of,
-            keeps_scores=self.epochs.keep == "best",
-            score_test=None if watched is tested else _Rows(estimator, *tested).score,
+            keeps_scores=self.keeps_scores,
+            score_test=None if of_test is followed else of_test.score,
+            predictions=of_test.predictions,
             limits=limits,
             n_epochs=n_epochs,
             every=self._every(steps, n_epochs),
@@ -137,11 +145,17 @@ class Following:
         finally:
             detach()
 
-    def end(self, watch: Watch, estimator: Any, test_scores: Scores) -> None:
-        """Note the scores of a finished fit."""
+    def end(
+        self,
+        watch: Watch,
+        estimator: Any,
+        test_scores: Scores,
+        predictions: FoldPredictions | None = None,
+    ) -> None:
+        """Note the scores and predictions of a finished fit."""
         is_test = self.epochs.monitor is None and self.epochs.validation_fraction is None
         value = self._value_of(test_scores) if is_test else None
-        watch.end(last_model(estimator)[0], value, test_scores)
+        watch.end(last_model(estimator)[0], value, test_scores, predictions)
 
     @contextlib.contextmanager
     def refitting(self, estimator: Any, epoch: int | None, n_rows: int) -> Iterator[None]:
@@ -200,6 +214,10 @@ class _Rows:
         if self._transformed is None:
             self._transformed = self._transform()
         return self._score(model, self._transformed)
+
+    def predictions(self) -> FoldPredictions | None:
+        """Return the predictions that the last scores were made from, if they were taken."""
+        return getattr(self._score, "predictions", None)
 
     def _transform(self) -> Any:
         X, estimator = self._X, self._estimator

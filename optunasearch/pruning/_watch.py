@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from optunasearch.execution._fold import FitStopped
-from optunasearch.execution._records import Limit, Scores, epoch_at
+from optunasearch.execution._records import FoldPredictions, Limit, Scores, epoch_at
 
 
 class Watch:
@@ -22,6 +22,8 @@ class Watch:
         Whether the scores on the test rows are kept for each epoch of the curve.
     score_test : callable, default=None
         ``score_test(model)`` are those; None if the fit is followed on the test rows.
+    predictions : callable, default=None
+        ``predictions()`` are those that the last scoring of test rows was made from.
     limits : tuple of Limit
         Where a fit ends if it has not reached a score.
     n_epochs : int
@@ -36,6 +38,8 @@ class Watch:
     curve : list of (epoch, value)
     scores_along : list
         The scores on the test rows after each epoch of the curve.
+    predictions_along : list
+        The predictions of these rows, where they are taken along.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class Watch:
         *,
         keeps_scores: bool = False,
         score_test: Callable[[Any], Scores] | None = None,
+        predictions: Callable[[], FoldPredictions | None] = lambda: None,
         limits: tuple[Limit, ...] = (),
         n_epochs: int = 0,
         every: int | None = None,
@@ -54,6 +59,7 @@ class Watch:
         self._value_of = value_of
         self._keeps_scores = keeps_scores
         self._score_test = score_test
+        self._predictions = predictions
         self._limits = {epoch_at(at, n_epochs): needed for at, needed in limits}
         self._every = every
         self._also = {epoch_at(at, n_epochs) for at in also}
@@ -62,6 +68,7 @@ class Watch:
         self.n_epochs = n_epochs
         self.curve: list[tuple[int, float]] = []
         self.scores_along: list[Scores] = []
+        self.predictions_along: list[FoldPredictions | None] = []
 
     def is_due(self, epoch: int) -> bool:
         """Whether the model is to be scored after this epoch."""
@@ -93,26 +100,33 @@ class Watch:
         if needed is not None and not self.curve[-1][1] >= needed:
             raise FitStopped
 
-    def end(self, model: Any, value: float | None, test_scores: Scores) -> None:
+    def end(
+        self,
+        model: Any,
+        value: float | None,
+        test_scores: Scores,
+        predictions: FoldPredictions | None = None,
+    ) -> None:
         """Note the scores of the finished fit; `value` is its point of the curve if known."""
         if not self._last:
             return
         if self.curve and self.curve[-1][0] == self._last:
             self.curve.pop()
-            del self.scores_along[-1:]
+            del self.scores_along[-1:], self.predictions_along[-1:]
         value = self._monitored if value is None else value
         value = self._value_of(self._score(model)) if value is None else value
         self.curve.append((self._last, value))
         if self._keeps_scores:
             self.scores_along.append(test_scores)
+            self.predictions_along.append(predictions)
 
     def _look(self, epoch: int, model: Any, value: float | None) -> None:
         """Add a point to the curve."""
-        if self._keeps_scores and self._score_test is None:
-            scores = self._score(model)
+        if self._keeps_scores:
+            is_test = self._score_test is None
+            scores = (self._score if self._score_test is None else self._score_test)(model)
             self.scores_along.append(scores)
-            value = self._value_of(scores) if value is None else value
-        elif self._keeps_scores and self._score_test is not None:
-            self.scores_along.append(self._score_test(model))
+            self.predictions_along.append(self._predictions())
+            value = self._value_of(scores) if value is None and is_test else value
         value = self._value_of(self._score(model)) if value is None else value
         self.curve.append((epoch, value))

@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from optunasearch.selection._fold_scores import Scored, score_candidates
-from optunasearch.selection._predictions import FoldPredictions
+from optunasearch.selection._predictions import LabelledPredictions
 from optunasearch.selection._questions import ask
 
 __all__ = ["CorrectedScore", "CorrectionPath", "correct_score", "correction_path"]
@@ -102,7 +102,7 @@ class _Replay(NamedTuple):
 
 
 def correct_score(
-    candidates: Sequence[Sequence[FoldPredictions]],
+    candidates: Sequence[Sequence[LabelledPredictions]],
     scorer: Any,
     y: Any,
     splits: Sequence[tuple[Any, Any]],
@@ -118,7 +118,7 @@ def correct_score(
 
     Parameters
     ----------
-    candidates : sequence of sequences of FoldPredictions
+    candidates : sequence of sequences of LabelledPredictions
         Of each candidate, in the order of the trials, the predictions of each fold.
     scorer : callable
         A scorer of scikit-learn.
@@ -177,7 +177,7 @@ def correct_score(
 
 
 def correction_path(
-    candidates: Sequence[Sequence[FoldPredictions]],
+    candidates: Sequence[Sequence[LabelledPredictions]],
     scorer: Any,
     y: Any,
     splits: Sequence[tuple[Any, Any]],

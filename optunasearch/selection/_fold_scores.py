@@ -12,7 +12,7 @@ from sklearn import config_context
 
 from optunasearch._sklearn import _check_method_params
 from optunasearch.selection._influence import Answers, Influence, closed_form
-from optunasearch.selection._predictions import FoldPredictions
+from optunasearch.selection._predictions import LabelledPredictions
 from optunasearch.selection._questions import Questions
 from optunasearch.selection._stand_in import stand_in
 
@@ -24,7 +24,7 @@ N_BLOCKS = 20
 N_CONTENDERS = 30
 _SAME = 1e-8
 
-Candidate = Sequence[FoldPredictions]
+Candidate = Sequence[LabelledPredictions]
 Form = Callable[[Answers], Influence | None]
 
 
@@ -108,12 +108,12 @@ class _Fold:
         self._blocks = _blocks(self._units, rng)
         self.error: ValueError | None = None
 
-    def answer(self, form: Form | None, of: FoldPredictions) -> tuple[float, np.ndarray | None]:
+    def answer(self, form: Form | None, of: LabelledPredictions) -> tuple[float, np.ndarray | None]:
         """Return a score and the rows' influences, None if they have no closed form."""
         known = None if form is None else form(Answers(of, self._y, self._weights()))
         return (self.ask(of), None) if known is None else known
 
-    def ask(self, of: FoldPredictions, rows: np.ndarray | None = None) -> float:
+    def ask(self, of: LabelledPredictions, rows: np.ndarray | None = None) -> float:
         """Return the score of some of the test rows, NaN if it is undefined."""
         positions = np.arange(len(self._rows)) if rows is None else rows
         params = self._params_of(positions)
@@ -126,7 +126,7 @@ class _Fold:
                 self.error = error
                 return np.nan
 
-    def jackknife(self, of: FoldPredictions, score: float) -> np.ndarray:
+    def jackknife(self, of: LabelledPredictions, score: float) -> np.ndarray:
         """Return the rows' influences by leaving some of them out.
 
         A score of labels is the same whichever of the rows with one true and one predicted
@@ -142,7 +142,7 @@ class _Fold:
             influences = self._by_blocks(of, score)
         return influences - self.shares * influences.sum()
 
-    def _by_blocks(self, of: FoldPredictions, score: float) -> np.ndarray:
+    def _by_blocks(self, of: LabelledPredictions, score: float) -> np.ndarray:
         influences = np.zeros(len(self._rows))
         for block in self._blocks:
             _, unit, sizes = np.unique(self._units[block], return_inverse=True, return_counts=True)
@@ -152,7 +152,7 @@ class _Fold:
             influences[block] = of_unit / sizes[unit]
         return influences
 
-    def _influence_of(self, rows: np.ndarray, of: FoldPredictions, score: float) -> float:
+    def _influence_of(self, rows: np.ndarray, of: LabelledPredictions, score: float) -> float:
         """Return what rows add to the score, 0 if it is undefined without them."""
         others = np.setdiff1d(np.arange(len(self._rows)), rows, assume_unique=True)
         if len(others) == 0:
@@ -160,7 +160,7 @@ class _Fold:
         change = (score - self.ask(of, others)) * len(others) / len(self._rows)
         return change if np.isfinite(change) else 0.0
 
-    def _pairs(self, of: FoldPredictions) -> np.ndarray | None:
+    def _pairs(self, of: LabelledPredictions) -> np.ndarray | None:
         """Number the pairs of true and predicted label, if the score is one of labels."""
         is_of_labels = getattr(self._scorer, "_response_method", None) == "predict"
         if not is_of_labels or of.classes is None or self._params or self._y.ndim != 1:

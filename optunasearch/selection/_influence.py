@@ -36,7 +36,7 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 
-from optunasearch.selection._predictions import FoldPredictions
+from optunasearch.selection._predictions import LabelledPredictions
 from optunasearch.selection._stand_in import is_passthrough
 
 __all__ = ["Answers", "closed_form"]
@@ -50,14 +50,14 @@ class Answers:
 
     Attributes
     ----------
-    predictions : FoldPredictions
+    predictions : LabelledPredictions
     y : ndarray of shape (n_test,)
         The true values.
     weights : ndarray of shape (n_test,)
         Shares of the rows in the score, with a sum of 1.
     """
 
-    predictions: FoldPredictions
+    predictions: LabelledPredictions
     y: np.ndarray
     weights: np.ndarray
 
@@ -99,7 +99,7 @@ class Answers:
 
 
 def closed_form(
-    scorer: Any, predictions: FoldPredictions
+    scorer: Any, predictions: LabelledPredictions
 ) -> Callable[[Answers], Influence | None] | None:
     """Return the function for a scorer of scikit-learn, None if there is none for it.
 
@@ -128,7 +128,7 @@ def _suits(function: Any, answers: Answers) -> bool:
     return is_binary and answers.has_all_classes
 
 
-def _metric(scorer: Any, predictions: FoldPredictions) -> tuple[Any, int, bool]:
+def _metric(scorer: Any, predictions: LabelledPredictions) -> tuple[Any, int, bool]:
     """Return the metric behind a scorer, its sign, and whether it has no options."""
     if is_passthrough(scorer):
         return (r2_score if predictions.classes is None else accuracy_score), 1, True

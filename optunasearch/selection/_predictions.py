@@ -8,7 +8,7 @@ import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
-class FoldPredictions:
+class LabelledPredictions:
     """What one fold's model says of its test rows.
 
     Attributes

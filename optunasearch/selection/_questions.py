@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from optunasearch.selection._predictions import FoldPredictions
+from optunasearch.selection._predictions import LabelledPredictions
 from optunasearch.selection._stand_in import check_scorer
 
 __all__ = ["Questions", "ask"]
@@ -38,7 +38,7 @@ class Questions:
 
 
 def ask(
-    candidates: Sequence[Sequence[FoldPredictions]],
+    candidates: Sequence[Sequence[LabelledPredictions]],
     scorer: Any,
     y: Any,
     splits: Sequence[tuple[Any, Any]],

@@ -17,7 +17,7 @@ from sklearn.metrics import check_scoring
 from sklearn.utils.metaestimators import available_if
 
 from optunasearch._sklearn import _BaseScorer
-from optunasearch.selection._predictions import FoldPredictions
+from optunasearch.selection._predictions import LabelledPredictions
 
 __all__ = ["check_scorer", "is_passthrough", "stand_in"]
 
@@ -44,7 +44,7 @@ def is_passthrough(scorer: Any) -> bool:
     return isinstance(scorer, _Passthrough)
 
 
-def stand_in(predictions: FoldPredictions) -> _Stored:
+def stand_in(predictions: LabelledPredictions) -> _Stored:
     """Return an estimator that answers with stored predictions."""
     kind = _StoredRegressor if predictions.classes is None else _StoredClassifier
     return kind(predictions)
@@ -62,7 +62,7 @@ def _has(method: str) -> Any:
 class _Stored(BaseEstimator):
     """The answers of one fold's model about its test rows; X has their positions."""
 
-    def __init__(self, predictions: FoldPredictions) -> None:
+    def __init__(self, predictions: LabelledPredictions) -> None:
         self.predictions = predictions
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -95,7 +95,7 @@ def test_a_full_search_equals_gridsearchcv(assert_same_results, drawn):
     name, space, arguments = drawn
     estimator, (X, y), _, _ = SUBJECTS[name]
     theirs = GridSearchCV(estimator, space, **arguments).fit(X, y)
-    ours = OptunaSearchCV(estimator, space, **arguments).fit(X, y)
+    ours = OptunaSearchCV(estimator, space, calibration=None, **arguments).fit(X, y)
     assert_same_results(ours.cv_results_, theirs.cv_results_)
     for name in ("best_index_", "best_score_", "best_params_", "n_splits_", "multimetric_"):
         assert getattr(ours, name) == getattr(theirs, name), name

@@ -139,7 +139,7 @@ def make_search():
 )
 def test_inside_another_estimator_it_does_as_gridsearchcv(classification, make_search, around):
     X, y = classification
-    ours = around(make_search(OptunaSearchCV)).fit(X, y)
+    ours = around(make_search(OptunaSearchCV, calibration=None)).fit(X, y)
     theirs = around(make_search(GridSearchCV)).fit(X, y)
     np.testing.assert_array_equal(ours.predict_proba(X), theirs.predict_proba(X))
 

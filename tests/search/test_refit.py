@@ -16,7 +16,8 @@ GRID = {"max_depth": [1, 2, 5]}
 
 
 def make_search(**arguments):
-    return OptunaSearchCV(DecisionTreeClassifier(random_state=0), GRID, cv=2, **arguments)
+    tree = DecisionTreeClassifier(random_state=0)
+    return OptunaSearchCV(tree, GRID, cv=2, calibration=None, **arguments)
 
 
 def test_the_best_estimator_is_fitted_on_all_rows(classification):

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import clone, is_classifier
 
-from optunasearch.selection._predictions import FoldPredictions
+from optunasearch.selection._predictions import LabelledPredictions
 
 
 def predictions_of(model, X):
@@ -11,9 +11,9 @@ def predictions_of(model, X):
     methods = ("predict", "predict_proba", "decision_function")
     responses = {m: getattr(model, m)(X) for m in methods if hasattr(model, m)}
     if not is_classifier(model):
-        return FoldPredictions(responses, None)
+        return LabelledPredictions(responses, None)
     responses["predict"] = np.searchsorted(model.classes_, responses["predict"])
-    return FoldPredictions(responses, model.classes_)
+    return LabelledPredictions(responses, model.classes_)
 
 
 def cross_predictions(models, X, y, splits):
@@ -27,6 +27,6 @@ def cross_predictions(models, X, y, splits):
 def labelled(codes, splits, classes=(0, 1)):
     """Return candidates of which only the predicted classes are known, (n_candidates, n_rows)."""
     return [
-        [FoldPredictions({"predict": row[test]}, np.array(classes)) for _, test in splits]
+        [LabelledPredictions({"predict": row[test]}, np.array(classes)) for _, test in splits]
         for row in np.asarray(codes)
     ]

@@ -13,7 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from optunasearch.selection._corrected import _draw, correct_score, correction_path
 from optunasearch.selection._fold_scores import score_candidates
-from optunasearch.selection._predictions import FoldPredictions
+from optunasearch.selection._predictions import LabelledPredictions
 from optunasearch.selection._questions import Questions
 from tests.selection.stored import cross_predictions, labelled
 
@@ -239,7 +239,7 @@ def test_a_fold_without_a_score_is_left_out():
 def test_a_candidate_without_a_score_takes_no_part():
     candidates = cross_predictions([GaussianNB(), GaussianNB(var_smoothing=1)], X, Y, FOLDS)
     bad = [
-        FoldPredictions({"predict_proba": np.full((len(test), 2), np.nan)}, np.array([0, 1]))
+        LabelledPredictions({"predict_proba": np.full((len(test), 2), np.nan)}, np.array([0, 1]))
         for _, test in FOLDS
     ]
     for scoring in ("neg_log_loss", "roc_auc"):
@@ -267,8 +267,8 @@ def test_path_ends_at_the_score_and_its_points_are_of_fewer_trials(scoring):
 
 def test_path_before_the_first_score():
     y, codes = guesses(3, 0.6)
-    bad = [FoldPredictions({"predict": np.full(20, np.inf)}, None) for _ in SPLITS]
-    good = [FoldPredictions({"predict": codes[0][test]}, None) for _, test in SPLITS]
+    bad = [LabelledPredictions({"predict": np.full(20, np.inf)}, None) for _ in SPLITS]
+    good = [LabelledPredictions({"predict": codes[0][test]}, None) for _, test in SPLITS]
     scorer = get_scorer("neg_mean_absolute_error")
     path = correction_path([bad, good, good], scorer, y, SPLITS)
     assert path.n_trials.tolist() == [1, 2, 3]
@@ -286,7 +286,7 @@ def test_scores_in_another_unit(exponent, seed):
 
     def found(unit):
         candidates = [
-            [FoldPredictions({"predict": unit * row[test]}, None) for _, test in SPLITS]
+            [LabelledPredictions({"predict": unit * row[test]}, None) for _, test in SPLITS]
             for row in answers
         ]
         corrected = correct_score(candidates, scorer, unit * y, SPLITS, n_bootstraps=50)

@@ -114,9 +114,9 @@ def test_an_answer_that_is_not_stored():
 
 @pytest.mark.parametrize(("y", "expected"), [([2.0, 2.0], 1.0), ([3.0, 3.0], 0.0)])
 def test_r2_of_a_constant_is_that_of_scikit_learn(y, expected):
-    from optunasearch.selection._predictions import FoldPredictions
+    from optunasearch.selection._predictions import LabelledPredictions
 
-    predictions = FoldPredictions({"predict": np.array([2.0, 2.0])}, None)
+    predictions = LabelledPredictions({"predict": np.array([2.0, 2.0])}, None)
     form = closed_form(get_scorer("r2"), predictions)
     score, influence = form(Answers(predictions, np.array(y), np.array([0.5, 0.5])))
     assert score == expected

@@ -17,7 +17,12 @@ from typing import Any
 # scripts compare fits that are all run; what pruning saves has scripts of its own.
 SETTINGS: dict[str, dict[str, Any]] = {
     "our defaults": {"pruner": None},
-    "like for like": {"pruner": None, "initial_params": None, "reuse_duplicates": False},
+    "like for like": {
+        "pruner": None,
+        "calibration": None,
+        "initial_params": None,
+        "reuse_duplicates": False,
+    },
 }
 _PACKAGES = ("optuna", "scikit-learn", "joblib", "numpy")
 

@@ -34,7 +34,7 @@ from sklearn.datasets import (
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.model_selection import StratifiedKFold, train_test_split
+from sklearn.model_selection import train_test_split
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -42,8 +42,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
-from optunasearch.calibration._fit import fit_calibrator
-from optunasearch.calibration._logits import as_logits
+from optunasearch import OptunaSearchCV
+from optunasearch.calibration import Calibration
 
 N_TEST = 4000
 MODELS: dict[str, Any] = {
@@ -127,20 +127,14 @@ class Calibrated(NamedTuple):
     seconds: float
 
 
-def ours(model: Any, refitted: Any, X: Any, y: Any, X_test: Any) -> Calibrated:
-    """Calibrate a model from its out-of-fold predictions, as the search does."""
-    n, n_classes = len(y), len(np.unique(y))
-    out_of_fold, folds, tests = np.empty((n, n_classes)), np.empty(n, dtype=int), []
-    for fold, (train, test) in enumerate(StratifiedKFold(5).split(X, y)):
-        fitted = clone(model).fit(X[train], y[train])
-        out_of_fold[test], folds[test] = fitted.predict_proba(X[test]), fold
-        tests.append(fitted.predict_proba(X_test))
+def ours(model: Any, X: Any, y: Any, X_test: Any) -> Calibrated:
+    """Calibrate a model by a search with one candidate."""
+    search = OptunaSearchCV(model, {}, cv=5).fit(X, y)
     start = time.perf_counter()
-    logits = as_logits(out_of_fold, "predict_proba", n)
-    calibrator = fit_calibrator("auto", logits, y, folds=folds)
+    method = search.calibrator_.method
     seconds = time.perf_counter() - start
-    proba = calibrator.predict_proba(refitted.predict_proba(X_test))
-    return Calibrated(proba, calibrator.pool(tests), calibrator.method, seconds)
+    pool = OptunaSearchCV(model, {}, cv=5, calibration=Calibration(ensemble=True)).fit(X, y)
+    return Calibrated(search.predict_proba(X_test), pool.predict_proba(X_test), method, seconds)
 
 
 def losses(y: np.ndarray, proba: np.ndarray) -> tuple[float, float]:
@@ -156,7 +150,7 @@ def case(data: str, name: str, seed: int) -> dict[str, Any]:
         X, X_test, y, y_test = DATA[data](1000 + seed)
         model = MODELS[name]
         refitted = clone(model).fit(X, y)
-        calibrated = ours(model, refitted, X, y, X_test)
+        calibrated = ours(model, X, y, X_test)
         found: dict[Any, Any] = {
             RAW: losses(y_test, refitted.predict_proba(X_test)),
             PLAIN: losses(y_test, calibrated.refitted),

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from _timing import begin, parser, report
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from sklearn.base import clone, is_classifier
+from sklearn.base import is_classifier
 from sklearn.datasets import load_digits, make_classification, make_friedman1
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, StratifiedKFold
@@ -33,8 +33,6 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from threadpoolctl import threadpool_limits
 
 from optunasearch import OptunaSearchCV
-from optunasearch.selection._corrected import correct_score
-from optunasearch.selection._predictions import LabelledPredictions
 
 N_FRESH = 5000
 SIZES = (100, 200, 500)
@@ -132,37 +130,12 @@ def one(name: str, n_rows: int, sampler: str, n_trials: int, seed: int) -> Found
             scoring=task.scoring,
             cv=kind(5, shuffle=True, random_state=seed),
             pruner=None,
+            calibration=None,
             random_state=seed,
         ).fit(X[:n_rows], y[:n_rows])
-        corrected, low, high = honest(search, X[:n_rows], y[:n_rows])
+        corrected, (low, high) = search.best_score_corrected_, search.best_score_interval_
         true = search.score(X[n_rows:], y[n_rows:])
     return Found(search.best_score_, corrected, low, high, true)
-
-
-def honest(search: Any, X: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
-    """Return the corrected score of a search and its interval."""
-    if hasattr(search, "best_score_corrected_"):
-        return search.best_score_corrected_, *search.best_score_interval_
-    splits = list(search.cv.split(X, y))
-    candidates = []
-    for params in search.cv_results_["params"]:
-        model = clone(search.estimator).set_params(**params)
-        candidates.append([predictions(clone(model), X, y, *split) for split in splits])
-    found = correct_score(candidates, search.scorer_, y, splits)
-    return found.value, found.low, found.high
-
-
-def predictions(
-    model: Any, X: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray
-) -> LabelledPredictions:
-    """Fit on a fold's training rows and return what the model says of its test rows."""
-    model.fit(X[train], y[train])
-    methods = ("predict", "predict_proba", "decision_function")
-    responses = {m: getattr(model, m)(X[test]) for m in methods if hasattr(model, m)}
-    if not is_classifier(model):
-        return LabelledPredictions(responses, None)
-    responses["predict"] = np.searchsorted(model.classes_, responses["predict"])
-    return LabelledPredictions(responses, model.classes_)
 
 
 def main() -> None:

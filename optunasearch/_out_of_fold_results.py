@@ -86,7 +86,7 @@ class OutOfFoldResults:
             stacked = self._stacked(RESPONSES if is_asked_for else RESPONSES[:1])
         except AttributeError as error:
             self.uncalibrated = str(error)
-            if is_asked_for:
+            if is_asked_for or oof.problem is not None:
                 warnings.warn(
                     f"Probabilities are not calibrated: {error}", CalibrationWarning, stacklevel=2
                 )
@@ -130,9 +130,13 @@ class OutOfFoldResults:
         """How scores become labels; None if the estimator's own labels are taken."""
         if self._requirement is None:
             return None
-        problem = None if self.choice.is_met else self.choice.message
-        method = self._positive_scores.method
-        return Decision(method, self.choice.threshold, self._position, problem)
+        try:
+            choice, method = self.choice, self._positive_scores.method
+        except AttributeError as error:  # labels are what cannot be had, all else can
+            return Decision("predict_proba", np.nan, problem=str(error))
+        return Decision(
+            method, choice.threshold, self._position, None if choice.is_met else choice.message
+        )
 
     @cached_property
     def report(self) -> DecisionReport:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -256,12 +257,14 @@ class OutOfFoldPredictions(BaseSearchCV):
 
     def _choose_threshold(self) -> None:
         """Choose the decision threshold from the out-of-fold predictions."""
-        if self.decision_threshold is None or self._oof_results is None:
+        decision = None if self._oof_results is None else self._oof_results.decision
+        if self._oof_results is None or decision is None:
             return
-        self.threshold_choice_ = choice = self._oof_results.choice
-        self.best_threshold_ = choice.threshold
-        if not choice.is_met:
-            warnings.warn(choice.message, ThresholdNotMetWarning, stacklevel=4)
+        self.best_threshold_ = decision.threshold
+        with suppress(AttributeError):
+            self.threshold_choice_ = self._oof_results.choice
+        if decision.problem is not None:
+            warnings.warn(decision.problem, ThresholdNotMetWarning, stacklevel=4)
 
     @property
     def _calibrator(self) -> Any:

@@ -33,8 +33,8 @@ class PredictionStore:
     best_wins : bool
         Whether the trial with the highest score, the first of equals, is the winner for
         sure: fold models of no other are kept then.
-    max_bytes : int
-        How much is held in memory.
+    max_bytes : int, default=None
+        How much is held in memory; None is `MAX_BYTES`.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class PredictionStore:
         score_of: Callable[[TrialRecord], float],
         *,
         best_wins: bool,
-        max_bytes: int = MAX_BYTES,
+        max_bytes: int | None = None,
     ) -> None:
         self._score_of = score_of
         self._best_wins = best_wins
-        self._max_bytes = max_bytes
+        self._max_bytes = MAX_BYTES if max_bytes is None else max_bytes
         self._folder: SearchFolder | None = None
         self._held: dict[int, TrialPredictions] = {}
         self._spilled: dict[int, str] = {}

@@ -146,6 +146,22 @@ def test_a_pruned_trial_is_never_among_the_candidates(cancer):
     assert search.best_index_ in rows
 
 
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_what_memory_does_not_hold_waits_in_files(classification, monkeypatch, tmp_path, n_jobs):
+    # Room for two candidates of 60 rows and 2 classes in single precision.
+    monkeypatch.setattr("optunasearch._prediction_store.MAX_BYTES", 2 * 60 * 3 * 4)
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(tmp_path))
+    space = {"max_depth": [5, 4, 3, 2, 1]}
+    model = RandomForestClassifier(5, random_state=0)
+    worst = OptunaSearchCV(
+        model, space, n_jobs=n_jobs, refit=lambda results: results["mean_test_score"].argmin()
+    ).fit(*classification)
+    expected = cross_val_predict(worst.best_estimator_, *classification, method="predict_proba")
+    np.testing.assert_allclose(worst.oof_predictions_, expected, rtol=1e-6)
+    assert 1 <= len(worst._oof_results.out_of_fold.candidates) <= 2
+    assert list(tmp_path.glob("*/predictions-*")) == []
+
+
 @pytest.mark.parametrize("refit", ["accuracy", lambda results: 2])
 def test_the_winner_is_who_refit_says(classification, refit):
     search = OptunaSearchCV(
@@ -424,6 +440,22 @@ def test_a_threshold_on_decision_values(classification):
     np.testing.assert_array_equal(search.predict(X) == 1, is_positive)
     with pytest.raises(AttributeError, match="sigmoid"):
         _ = search.decision_report_
+
+
+def test_a_threshold_without_predictions_loses_nothing(classification):
+    class Shy(GaussianNB):
+        def predict_proba(self, X):
+            raise RuntimeError("no comment")
+
+    search = OptunaSearchCV(Shy(), SMOOTHING, decision_threshold={"sensitivity": 0.8})
+    with (
+        pytest.warns(ThresholdNotMetWarning, match="no comment"),
+        pytest.warns(CalibrationWarning, match="no comment"),
+    ):
+        search.fit(*classification)
+    assert search.best_score_ > 0.5
+    with pytest.raises(ThresholdNotMetError, match="no comment"):
+        search.predict(classification[0])
 
 
 def test_what_cannot_be_met_loses_nothing(classification):

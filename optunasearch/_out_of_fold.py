@@ -76,7 +76,7 @@ class OutOfFold:
 
     Attributes
     ----------
-    y : ndarray of shape (n_samples, ...)
+    y : ndarray of shape (n_samples,), or (n_samples, n_outputs)
     classes : ndarray or None
     tests : list of ndarray
         The test rows of each fold.
@@ -101,7 +101,7 @@ class OutOfFold:
     @property
     def codes(self) -> np.ndarray:
         """The target as positions among the classes."""
-        return np.unique(self.y, return_inverse=True)[1].ravel()
+        return np.unique(self.y, return_inverse=True)[1]
 
     def stacked(self, methods: Sequence[str]) -> Stacked | None:
         """Return the winner's predictions by the first of these methods that all folds have."""

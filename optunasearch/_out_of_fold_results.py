@@ -150,7 +150,7 @@ class OutOfFoldResults:
         means = oof.averaged(scores.values, scores.rows)
         rows = np.flatnonzero(oof.counts)
         return decision_report(
-            oof.y.ravel()[rows],
+            oof.y[rows],
             means[rows],
             threshold=0.5 if self._requirement is None else self.choice.threshold,
             pos_label=self._pos_label,

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from optunasearch._out_of_fold import RESPONSES, known_classes
@@ -61,12 +62,12 @@ def check_predictions(search: Any, y: Any) -> None:
     classes = known_classes(search.estimator, y)
     if classes is None:
         raise ValueError(
-            f"{named} need a classifier and a target of labels, one for each row; got "
-            f"estimator={search.estimator!r} and a target of another kind. Leave it out."
+            f"{named} is for classifiers and a target of one label for each row; got "
+            f"estimator={search.estimator!r} and a target of type {_kind(y)!r}. Leave it out."
         )
     if not any(hasattr(search.estimator, method) for method in RESPONSES):
         raise ValueError(
-            f"{named} need predict_proba or decision_function, and {search.estimator!r} has "
+            f"{named} takes predict_proba or decision_function, and {search.estimator!r} has "
             "neither. Take another classifier, or leave it out."
         )
     calibration = as_calibration(search.calibration)
@@ -85,6 +86,10 @@ def check_predictions(search: Any, y: Any) -> None:
             f"pos_label={pos_label!r} of decision_threshold is not among the classes "
             f"{classes.tolist()}."
         )
+
+
+def _kind(y: Any) -> str:
+    return "none" if y is None else type_of_target(y)
 
 
 def _check_ensemble(search: Any) -> None:
@@ -276,5 +281,8 @@ class OutOfFoldPredictions(BaseSearchCV):
 
     def _results_for(self, attribute: str) -> OutOfFoldResults:
         if self._oof_results is None:
-            raise AttributeError(f"{type(self).__name__} has no {attribute} before it is fitted")
+            why = "before it is fitted"
+            if hasattr(self, "cv_results_"):
+                why = "as nothing was predicted out of fold, or no best candidate was chosen"
+            raise AttributeError(f"{type(self).__name__} has no {attribute} {why}")
         return self._oof_results

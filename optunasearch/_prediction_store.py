@@ -66,7 +66,7 @@ class PredictionStore:
             return
         self.problem = self.problem or next((p.problem for p in predictions if p.problem), None)
         is_usable = record.stop is None and len(predictions) == record.n_splits
-        if not is_usable or any(p.problem for p in predictions):
+        if not is_usable or not all(p.responses for p in predictions):
             _remove([r.model for r in results if r.model is not None])
             return
         score = self._score_of(record)

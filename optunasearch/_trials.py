@@ -184,15 +184,16 @@ class TrialRun:
         scorer = self._plan.public_scorer
         if isinstance(scorer, dict):
             scorer = scorer.get(metric)  # None if a callable `refit` chose
+        y, weights = np.array(context.y), context.fit_params.get("sample_weight")
         return OutOfFoldResults(
             OutOfFold(
-                y=np.array(context.y),
+                y=y if context.recorder.classes is None else y.ravel(),
                 classes=context.recorder.classes,
                 tests=[np.arange(_num_samples(context.X))[test] for _, test in context.splits],
                 candidates={rows[n]: folds for n, folds in self.predictions.best().items()},
                 winner=self.predictions.of(self.finished[winner].number),
                 groups=None if self._groups is None else np.asarray(self._groups),
-                sample_weight=context.fit_params.get("sample_weight"),
+                sample_weight=None if weights is None else np.asarray(weights, dtype=float),
                 score_params=context.score_params,
                 problem=self.predictions.problem,
             ),

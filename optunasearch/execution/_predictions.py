@@ -117,15 +117,18 @@ class Recorder:
         """Return the answers, and that of the first wanted method, in compact form."""
         answers.ask_first(self.wanted)
         positions = self._positions(estimator)
-        responses = {}
+        responses, problem = {}, None
         for name, answer in answers.by_method.items():
             compact = self._compact(name, answer, positions)
             if compact is not None:
                 responses[name] = compact
-        if not responses:
+            elif name in self.wanted and positions is not None:
+                shape = np.shape(answer)
+                problem = f"{name} returned an array of shape {shape} for {len(positions)} classes"
+        if not responses and problem is None:
             return None
         is_all = positions is None or len(positions) == len(self.classes)  # type: ignore[arg-type]
-        return FoldPredictions(responses, None if is_all else positions)
+        return FoldPredictions(responses, None if is_all else positions, problem)
 
     def _positions(self, estimator: Any) -> tuple[int, ...] | None:
         """Return where the model's classes are among all."""

@@ -239,6 +239,15 @@ def test_an_explicit_method_gives_margins_probabilities(estimator, method, n_cla
     assert np.mean(search.classes_[proba.argmax(axis=1)] == y) > 0.8
 
 
+def test_margins_of_pairs_of_classes_are_none_of_classes():
+    X, y = load_iris(return_X_y=True)
+    X, y = np.r_[X, X + 3], np.r_[y, y + 3]
+    search = OptunaSearchCV(SVC(decision_function_shape="ovo"), {"C": [1.0]}, calibration="sigmoid")
+    with pytest.warns(CalibrationWarning, match=r"\(60, 15\) for 6 classes"):
+        assert not hasattr(search.fit(X, y), "calibrator_")
+    assert search.best_score_corrected_ == pytest.approx(search.best_score_, abs=0.02)
+
+
 def test_auto_gives_margins_none(classification):
     search = OptunaSearchCV(SVC(), {"C": [0.1, 1.0]}).fit(*classification)
     assert not hasattr(search, "predict_proba")
@@ -327,7 +336,7 @@ def test_sample_weights_count(overlapping):
     space = {"min_samples_leaf": [20, 50]}
     model = RandomForestClassifier(10, random_state=0)
     plain = OptunaSearchCV(model, space).fit(X, y)
-    weighted = OptunaSearchCV(model, space).fit(X, y, sample_weight=weights)
+    weighted = OptunaSearchCV(model, space).fit(X, y, sample_weight=weights.tolist())
     # Five times the weight is about five times the odds, also after calibration.
     mean = weighted.predict_proba(X)[:, 1].mean()
     assert mean > 2 * plain.predict_proba(X)[:, 1].mean()
@@ -361,7 +370,7 @@ def test_bad_arguments_are_named_before_the_first_fit(classification, n_fits, ar
 
 
 def test_what_needs_a_classifier_says_so(regression, classification):
-    with pytest.raises(ValueError, match="need a classifier"):
+    with pytest.raises(ValueError, match="is for classifiers.*continuous"):
         OptunaSearchCV(Ridge(), {"alpha": [1.0]}, calibration="sigmoid").fit(*regression)
     X, y = load_iris(return_X_y=True)
     with pytest.raises(ValueError, match="needs two classes, got 3"):

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from optunasearch.decision._labels import positive_class, probability_of
 from optunasearch.decision._requirement import check_share
 from optunasearch.decision._rows import checked_weights
 from optunasearch.plotting._matplotlib import (
@@ -24,6 +23,7 @@ from optunasearch.plotting._matplotlib import (
     line_style,
     of_positive_class,
 )
+from optunasearch.plotting._probabilities import as_probabilities
 from optunasearch.plotting._reliability_curve import ReliabilityCurve, reliability_curve
 from optunasearch.plotting._search_results import (
     NamedProbabilities,
@@ -100,7 +100,7 @@ class ReliabilityDisplay:
     >>> search = OptunaSearchCV(GaussianNB(), {"var_smoothing": [1e-9, 1e-8]}).fit(X, y)
     >>> display = ReliabilityDisplay.from_search(search)
     >>> [curve.name for curve in display.curves]
-    ['uncalibrated', 'calibrated (vector, cross-fitted)']
+    ['uncalibrated', 'calibrated (temperature, cross-fitted)']
     """
 
     def __init__(
@@ -358,43 +358,15 @@ class ReliabilityDisplay:
         ValueError
             If an argument is not as described.
         """
-        labels, values = column_or_1d(y_true), np.asarray(y_prob, dtype=np.float64)
-        check_consistent_length(labels, values)
-        classes = np.unique(labels)
-        binning = {"n_bins": n_bins, **_checked(labels, sample_weight, groups)}
-        shown = "predicted" if name is None else name
-        if values.ndim == 2 and values.shape[1] > 2:
-            if len(classes) != values.shape[1]:
-                raise ValueError(
-                    f"y_prob has {values.shape[1]} columns, y_true holds {len(classes)} classes: "
-                    "which is whose? Pass one column, and pos_label."
-                )
-            position = positive_position(None, classes, pos_label)
-            curves = [NamedProbabilities(shown, values)]
-            return cls._from_probabilities(
-                curves, labels, classes, position, confidence=confidence, binning=binning
-            ).plot(ax=ax, ref_line=ref_line, show_counts=show_counts, **kwargs)
-        if len(classes) > 2:
-            if pos_label is None or values.ndim != 1:
-                raise ValueError(
-                    f"y_true holds {len(classes)} classes: pass pos_label and the probability of "
-                    "that class, (n_rows,), or the probabilities of all of them."
-                )
-            labels, classes, positive = labels == pos_label, np.array([False, True]), True
-        else:
-            positive = pos_label = positive_class(pos_label, classes.tolist())
-        probability = probability_of(positive, classes.tolist(), values)
-        both = np.column_stack([1 - probability, probability])
-        found = cls._from_probabilities(
-            [NamedProbabilities(shown, both)],
-            labels == positive,
-            np.array([False, True]),
-            1,
+        labels, values, classes, position = as_probabilities(y_true, y_prob, pos_label)
+        return cls._from_probabilities(
+            [NamedProbabilities("predicted" if name is None else name, values)],
+            labels,
+            classes,
+            position,
             confidence=confidence,
-            binning=binning,
-        )
-        found.pos_label = pos_label
-        return found.plot(ax=ax, ref_line=ref_line, show_counts=show_counts, **kwargs)
+            binning={"n_bins": n_bins, **_checked(labels, sample_weight, groups)},
+        ).plot(ax=ax, ref_line=ref_line, show_counts=show_counts, **kwargs)
 
     @classmethod
     def _from_probabilities(

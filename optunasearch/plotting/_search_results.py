@@ -90,10 +90,11 @@ def out_of_fold_probabilities(search: Any) -> OutOfFoldProbabilities:
         raise AttributeError(f"{search.estimator!r} has no probabilities: it is no classifier.")
     stacked = oof.stacked(("predict_proba",) if calibrator is None else (calibrator.kind,))
     if stacked is None:
-        raise AttributeError(
-            "there are no out-of-fold probabilities"
-            + (f": {oof.problem}" if oof.problem else "; set calibration='sigmoid' to have some.")
+        reason = oof.problem or (
+            f"calibration={search.calibration!r} and scoring={search.scoring!r} ask for none, or "
+            "the classifier has none. Set calibration='auto', or 'sigmoid' for decision values."
         )
+        raise AttributeError(f"there are no out-of-fold probabilities: {reason}")
     curves = []
     if stacked.method == "predict_proba":
         values = stacked.values.astype(np.float64)

@@ -10,8 +10,9 @@ The rows of a fold share a model, so that what comes of it differs between folds
 than rows do. The mean over a fold has the variance of its rows and, in the order of n_test /
 n_train of that, the model's (Nadeau and Bengio's argument): H is divided by
 1 + n_test / n_train. Measured at the level 0.01: without that, up to 0.037 of random folds
-were found different (naive Bayes, 300 rows); with it, 0.01 at most. With very many rows the little that is left would be found significant, too; what
-counts must therefore also be a share of the variance worth speaking of.
+were found different (naive Bayes, 300 rows); with it, 0.01 at most. With very many rows the
+little that is left would be found significant, too; what counts must therefore also be a share of
+the variance worth speaking of.
 """
 
 from __future__ import annotations

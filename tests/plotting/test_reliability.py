@@ -1,5 +1,6 @@
 """The reliability diagram: its numbers, and the artists that show them."""
 
+import subprocess
 import sys
 
 import matplotlib.pyplot as plt
@@ -326,3 +327,9 @@ def test_matplotlib_is_asked_for_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r"ReliabilityDisplay.plot.*optunasearch\[plot\]"):
         ReliabilityDisplay.from_predictions([0, 1], [0.2, 0.7])
+
+
+def test_importing_the_pictures_does_not_import_matplotlib():
+    code = "import sys, optunasearch.plotting; print('matplotlib' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

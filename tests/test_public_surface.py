@@ -12,6 +12,7 @@ import optunasearch.calibration
 import optunasearch.decision
 import optunasearch.exceptions
 import optunasearch.metrics
+import optunasearch.plotting
 import optunasearch.pruning
 import optunasearch.selection
 import optunasearch.tracking
@@ -70,7 +71,19 @@ def run(code):
                 "decision_report",
             ],
         ),
-        (optunasearch.selection, ["CorrectedScore", "OneStandardError"]),
+        (
+            optunasearch.plotting,
+            [
+                "CorrectedScoreDisplay",
+                "DecisionThresholdDisplay",
+                "ReliabilityCurve",
+                "ReliabilityDisplay",
+            ],
+        ),
+        (
+            optunasearch.selection,
+            ["CorrectedScore", "FoldDiagnosis", "OneStandardError", "diagnose_folds"],
+        ),
         (optunasearch.tracking, ["FoldEvent", "SearchEvent", "Tracker"]),
         (
             optunasearch.exceptions,
@@ -103,8 +116,8 @@ def test_every_other_module_is_underscored():
     assert public == {"exceptions", "metrics"}
     folders = {path.parent.name for path in package.rglob("__init__.py")}
     assert folders == {
-        *("optunasearch", "calibration", "decision", "execution", "pruning", "selection"),
-        "tracking",
+        *("optunasearch", "calibration", "decision", "execution", "plotting", "pruning"),
+        *("selection", "tracking"),
     }
 
 
@@ -148,6 +161,7 @@ class Missing:
 sys.meta_path.insert(0, Missing)
 from optunasearch import OptunaSearchCV
 import optunasearch.exceptions, optunasearch.metrics, optunasearch.tracking
+import optunasearch.plotting
 import optunasearch.pruning
 import optunasearch.selection
 from sklearn.datasets import load_iris

@@ -16,7 +16,6 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import log_loss
 
-import optunasearch.calibration
 from optunasearch.calibration import (
     BetaCalibration,
     Calibrator,
@@ -269,16 +268,3 @@ def test_errors(calibrator, arguments, message):
 def test_unfitted(calibrator):
     with pytest.raises(NotFittedError):
         clone(calibrator).predict_proba(np.zeros((2, 2)))
-
-
-def test_public_names():
-    names = optunasearch.calibration.__all__
-    assert names == sorted(names)
-    others = {
-        "CalibratedClassifier",
-        "Calibration",
-        "Calibrator",
-        "FittedCalibrator",
-        "FoldEnsemble",
-    }
-    assert {type(made).__name__ for made in ALL} | others == set(names)

@@ -11,7 +11,6 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Lasso
 from sklearn.model_selection import GridSearchCV
 
-import optunasearch.selection
 from optunasearch.selection import OneStandardError
 
 
@@ -27,10 +26,6 @@ def table(scores, metric="score", **params):
 
 # Means .90, .88, .86 and .70; the standard error of the first is .02.
 SCORES = [[0.94, 0.88, 0.88], [0.88] * 3, [0.86] * 3, [0.7] * 3]
-
-
-def test_public_names():
-    assert optunasearch.selection.__all__ == ["CorrectedScore", "OneStandardError"]
 
 
 def test_takes_the_simplest_within_one_standard_error():

@@ -111,7 +111,7 @@ class VectorScaling(BaseEstimator):
 
     with a common slope s and deviations d, found where the weighted sum of the log loss is
     least together with
-    (l2_slope * (s - 1)^2 + l2_deviation * |d|^2 + l2_offset * |b|^2) / 2.
+    ``(l2_slope * (s - 1)**2 + l2_deviation * d @ d + l2_offset * b @ b) / 2``.
 
     Parameters
     ----------

@@ -36,6 +36,9 @@ from optunasearch.execution._predictions import Answers, Recorder, save_model
 from optunasearch.execution._records import FoldPredictions, FoldResult, Limit, Scores, TrialTask
 from optunasearch.execution._reuse import TransformReuse
 
+# X, y, and where they are in the data.
+Rows = tuple[Any, Any, Any]
+
 
 class FitStopped(Exception):
     """Raised inside a fit that is not worth its remaining epochs."""
@@ -167,24 +170,17 @@ def _evaluate_fold(
     callback_context: Any,
     limits: tuple[Limit, ...],
 ) -> FoldResult:
-    following = context.following
-    train, test = context.splits[fold]
-    watched = test
-    if following is not None:
-        train, watched = following.split(train, test, context.estimator, context.y, fold)
-    train, test, watched = _indices(context, train, test, watched)
+    train, test, watched = _fold_indices(fold, context)
     fit_params = _rows_of(context.fit_params, context.X, train)
     estimator = clone(context.estimator).set_params(**clone(params, safe=False))
 
     start = time.perf_counter()
     X_train, y_train = _rows(estimator, context, train)
-    X_test, y_test = _rows(estimator, context, test, train)
+    tested = *_rows(estimator, context, test, train), test
     if context.reuse is not None:
-        estimator = context.reuse.attach(estimator, fold, X_train, X_test)
-
-    fit_error, was_stopped, watch, predictions = None, False, None, None
+        estimator = context.reuse.attach(estimator, fold, X_train, tested[0])
     hooks = _FoldHooks(context.caller, callback_context, X_train, y_train, fit_params)
-    tested = X_test, y_test, test
+    empty, watch = _empty_result(fold, tested, context), None
     try:
         with (
             _watching(estimator, fold, context, limits, train, watched, tested) as watch,
@@ -196,44 +192,69 @@ def _evaluate_fold(
                 estimator.fit(X_train, y_train, **fit_params)
         fit_time = time.perf_counter() - start
     except FitStopped:
-        fit_time, score_time = time.perf_counter() - start, 0.0
-        was_stopped = True
-        test_scores = train_scores = error_scores(context.scorer, np.nan)
+        result = replace(empty, was_stopped=True, fit_time=time.perf_counter() - start)
     except Exception as error:
         fit_time = time.perf_counter() - start
         if context.explain is not None:
             context.explain(error, X_train, y_train)
         if context.error_score == "raise":
             raise
-        fit_error = format_exc()
-        test_scores = train_scores = error_scores(context.scorer, context.error_score)
-        score_time = 0.0
+        return _failed(empty, fit_time, format_exc(), context)
     else:
-        answers = _answers(estimator, X_test, context)
-        with nullcontext() if answers is None else answers.listening():
-            test_scores = _scores(estimator, X_test, y_test, test, context)
-        score_time = time.perf_counter() - start - fit_time
-        predictions = _predictions(estimator, answers, context)
+        result = _scored(replace(empty, fit_time=fit_time), estimator, tested, context)
         if context.return_train_score:
-            train_scores = _scores(estimator, X_train, y_train, train, context)
-        if following is not None and watch is not None:
-            following.end(watch, estimator, test_scores, predictions)
+            scores = _scores(estimator, X_train, y_train, train, context)
+            result = replace(result, train_scores=scores)
+        if context.following is not None and watch is not None:
+            context.following.end(watch, estimator, result.test_scores, result.predictions)
     finally:
         hooks.end()
+    return result if watch is None else _with_curve(result, watch)
 
-    result = FoldResult(
-        fold,
-        test_scores,
-        train_scores if context.return_train_score else None,
-        fit_time,
-        score_time,
-        _num_samples(X_test),
-        fit_error,
-        was_stopped=was_stopped,
-        predictions=predictions,
-        model=_saved(estimator, context) if predictions is not None else None,
+
+def _fold_indices(fold: int, context: FoldContext) -> tuple[Any, Any, Any]:
+    """Return the rows to fit on, those to score and those that the fit is followed on."""
+    train, test = context.splits[fold]
+    watched = test
+    if context.following is not None:
+        estimator, y = context.estimator, context.y
+        train, watched = context.following.split(train, test, estimator, y, fold)
+    return _indices(context, train, test, watched)
+
+
+def _empty_result(fold: int, tested: Rows, context: FoldContext) -> FoldResult:
+    """Return the result of a fold that has no scores."""
+    scores = error_scores(context.scorer, np.nan)
+    train_scores = scores if context.return_train_score else None
+    return FoldResult(fold, scores, train_scores, 0.0, 0.0, _num_samples(tested[0]))
+
+
+def _failed(empty: FoldResult, fit_time: float, error: str, context: FoldContext) -> FoldResult:
+    """Return the result of a fold whose fit raised."""
+    scores = error_scores(context.scorer, context.error_score)
+    train_scores = scores if context.return_train_score else None
+    return replace(
+        empty, test_scores=scores, train_scores=train_scores, fit_time=fit_time, fit_error=error
     )
-    return result if watch is None or fit_error is not None else _with_curve(result, watch)
+
+
+def _scored(empty: FoldResult, estimator: Any, tested: Rows, context: FoldContext) -> FoldResult:
+    """Score a fitted model, and take its predictions along."""
+    X_test, y_test, test = tested
+    start = time.perf_counter()
+    answers = _answers(estimator, X_test, context)
+    with nullcontext() if answers is None else answers.listening():
+        test_scores = _scores(estimator, X_test, y_test, test, context)
+    score_time = time.perf_counter() - start
+    predictions = _predictions(estimator, answers, context)
+    model = _saved(estimator, context) if predictions is not None else None
+    return replace(
+        empty,
+        test_scores=test_scores,
+        score_time=score_time,
+        predictions=predictions,
+        model=model,
+    )
 
 
 def _watching(
@@ -243,9 +264,9 @@ def _watching(
     limits: tuple[Limit, ...],
     train: Any,
     watched: Any,
-    tested: tuple[Any, Any, Any],
+    tested: Rows,
 ) -> AbstractContextManager[Watch | None]:
-    """Let whoever looks into fits see this one; `tested` are X, y and indices."""
+    """Let whoever looks into fits see this one."""
     if context.following is None:
         return nullcontext()
     X_test, y_test, test = tested

@@ -126,6 +126,11 @@ class OutOfFold:
         """How often each row was a test row."""
         return np.bincount(np.concatenate(self.tests), minlength=len(self.y))
 
+    @property
+    def is_even(self) -> bool:
+        """Whether all rows that were tested were tested equally often."""
+        return len(np.unique(self.counts[self.counts > 0])) == 1
+
     def averaged(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return one prediction for each row of the data, NaN for those that have none."""
         total = np.zeros((len(self.y), *values.shape[1:]), dtype=values.dtype)
@@ -141,8 +146,7 @@ class OutOfFold:
         often, each one's mean makes up the only line.
         """
         tested = np.flatnonzero(np.bincount(rows, minlength=len(self.y)))
-        n_repeats = len(rows) / len(tested)
-        if (self.counts[tested] != n_repeats).any():
+        if not self.is_even:
             return tested, self.averaged(values, rows)[np.newaxis, tested]
         order = np.argsort(rows, kind="stable")
         return tested, values[order].reshape(len(tested), -1).T

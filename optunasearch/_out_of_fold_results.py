@@ -6,6 +6,7 @@ first asked for and then kept. None of it fits the estimator again.
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from dataclasses import replace
 from functools import cached_property
@@ -52,7 +53,7 @@ class OutOfFoldResults:
     ) -> None:
         self.out_of_fold = out_of_fold
         self._calibration = as_calibration(calibration)
-        self._requirement = None if requirement is None else as_decision_threshold(requirement)
+        self.requirement = None if requirement is None else as_decision_threshold(requirement)
         self._scorer = scorer
         self._best_score = best_score
         self.uncalibrated = "calibration=None"
@@ -82,44 +83,71 @@ class OutOfFoldResults:
         if oof.classes is None or len(oof.classes) < 2:
             self.uncalibrated = "the target has no classes, or only one"
             return None
+        n_rows = int(np.count_nonzero(oof.counts))
         try:
             stacked = self._stacked(RESPONSES if is_asked_for else RESPONSES[:1])
-        except AttributeError as error:
+            kind: Kind = "predict_proba" if stacked.method == RESPONSES[0] else "decision_function"
+            logits = as_logits(stacked.values, kind, n_rows)
+        except (AttributeError, ValueError) as error:
             self.uncalibrated = str(error)
-            if is_asked_for or oof.problem is not None:
-                warnings.warn(
-                    f"Probabilities are not calibrated: {error}", CalibrationWarning, stacklevel=2
+            if not is_asked_for and oof.stacked(RESPONSES[1:]) is not None:
+                self.uncalibrated = (
+                    "'auto' does not calibrate decision values; name a method, as in "
+                    "calibration='sigmoid'"
                 )
+            elif is_asked_for or oof.problem is not None or isinstance(error, ValueError):
+                warn_user(f"Probabilities are not calibrated: {error}", CalibrationWarning)
             return None
-        n_rows = int(np.count_nonzero(oof.counts))
-        kind: Kind = "predict_proba" if stacked.method == RESPONSES[0] else "decision_function"
         found = fit_calibrator(
             calibration.method,
-            as_logits(stacked.values, kind, n_rows),
+            logits,
             oof.codes[stacked.rows],
             sample_weight=oof.weights(stacked.rows),
             folds=stacked.folds,
             n_rows=n_rows,
             n_total=len(oof.y),
             kind=kind,
+            labels=oof.classes,
+            doubt=self._unseen_classes,
         )
         if found.note is not None:
-            self.uncalibrated = found.note
-            warnings.warn(found.note, CalibrationWarning, stacklevel=2)
+            done = "left as they are"
+            if found.method != "identity":
+                done = f"calibrated by {found.method!r} all the same"
+            warn_user(
+                f"Probabilities are {done}, but {found.note}. calibrator_.note keeps this.",
+                CalibrationWarning,
+            )
         return found
+
+    @property
+    def _unseen_classes(self) -> str | None:
+        """Say that models of folds do not know all classes."""
+        if all(fold.classes is None for fold in self.out_of_fold.winner or ()):
+            return None
+        return (
+            "the training rows of some folds lack a class, as with rows sorted by it; "
+            "shuffle them, as in cv=StratifiedKFold(5, shuffle=True)"
+        )
+
+    @property
+    def doubt(self) -> str | None:
+        """What speaks against building decisions on the predictions."""
+        note = None if self.calibrator is None else self.calibrator.note
+        return self._unseen_classes or note
 
     @cached_property
     def choice(self) -> ThresholdChoice:
         """The decision threshold that meets what is required, or comes next to it."""
-        if self._requirement is None:
+        if self.requirement is None:
             raise AttributeError("no decision_threshold was asked for")
         oof, scores = self.out_of_fold, self._positive_scores
         rows, values = oof.by_repeat(scores.values, scores.rows)
-        _, folds = oof.by_repeat(scores.folds, scores.rows)
+        folds = oof.by_repeat(scores.folds, scores.rows)[1] if oof.is_even else None
         return choose_threshold(
             oof.codes[rows] == self._position,
             values,
-            self._requirement,
+            self.requirement,
             sample_weight=_rows_of(oof.sample_weight, rows),
             groups=_rows_of(oof.groups, rows),
             folds=folds,
@@ -128,11 +156,11 @@ class OutOfFoldResults:
     @property
     def decision(self) -> Decision | None:
         """How scores become labels; None if the estimator's own labels are taken."""
-        if self._requirement is None:
+        if self.requirement is None:
             return None
         try:
             choice, method = self.choice, self._positive_scores.method
-        except AttributeError as error:  # labels are what cannot be had, all else can
+        except (AttributeError, ValueError) as error:  # only labels cannot be had then
             return Decision("predict_proba", np.nan, problem=str(error))
         return Decision(
             method, choice.threshold, self._position, None if choice.is_met else choice.message
@@ -148,14 +176,15 @@ class OutOfFoldResults:
                 "decision values."
             )
         means = oof.averaged(scores.values, scores.rows)
-        rows = np.flatnonzero(oof.counts)
+        rows, folds = oof.by_repeat(scores.folds, scores.rows)
         return decision_report(
             oof.y[rows],
             means[rows],
-            threshold=0.5 if self._requirement is None else self.choice.threshold,
+            threshold=0.5 if self.requirement is None else self.choice.threshold,
             pos_label=self._pos_label,
             sample_weight=_rows_of(oof.sample_weight, rows),
             groups=_rows_of(oof.groups, rows),
+            folds=folds[0] if oof.is_even and len(folds) == 1 else None,
         )
 
     @cached_property
@@ -188,7 +217,7 @@ class OutOfFoldResults:
     @property
     def _position(self) -> int:
         """Position of the positive class."""
-        label = None if self._requirement is None else self._requirement.pos_label
+        label = None if self.requirement is None else self.requirement.pos_label
         return 1 if label is None else int(np.flatnonzero(self.out_of_fold.classes == label)[0])
 
     @property
@@ -224,9 +253,22 @@ class OutOfFoldResults:
     def _why_none(self) -> str:
         """Say why there are no predictions."""
         reason = self.out_of_fold.problem or (
-            "neither the scorer nor the search asked the best candidate for them"
+            "neither the scorer nor the search asked the best candidate for any that can be "
+            "used. Give a scorer of scikit-learn's, or name a method as calibration, as in "
+            "calibration='temperature'"
         )
         return f"there are no out-of-fold predictions: {reason}"
+
+
+def warn_user(message: str, category: type[Warning]) -> None:
+    """Warn at the line of the user's that asked."""
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_back is not None:
+        module = frame.f_globals.get("__name__", "").partition(".")[0]
+        if module not in ("optunasearch", "sklearn", "functools"):
+            break
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 def _rows_of(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:

@@ -7,7 +7,6 @@ there, what is behind them is in `_out_of_fold_results`.
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -19,14 +18,14 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from optunasearch._out_of_fold import RESPONSES, known_classes
-from optunasearch._out_of_fold_results import OutOfFoldResults
+from optunasearch._out_of_fold_results import OutOfFoldResults, warn_user
 from optunasearch._sklearn import BaseSearchCV, response_methods
 from optunasearch.calibration._classifier import CalibratedClassifier
 from optunasearch.calibration._ensemble import FoldEnsemble
 from optunasearch.calibration._options import as_calibration
 from optunasearch.decision._report import DecisionReport
 from optunasearch.decision._requirement import as_decision_threshold
-from optunasearch.exceptions import ThresholdNotMetWarning
+from optunasearch.exceptions import CalibrationWarning, ThresholdNotMetWarning
 from optunasearch.pruning._epochs import as_epochs
 
 
@@ -75,11 +74,22 @@ def check_predictions(search: Any, y: Any) -> None:
         _check_ensemble(search)
     if search.decision_threshold is None:
         return
+    _check_decision(search, classes)
+
+
+def _check_decision(search: Any, classes: np.ndarray) -> None:
+    """Raise ValueError if labels cannot follow a decision threshold."""
+    named = f"decision_threshold={search.decision_threshold!r}"
     pos_label = as_decision_threshold(search.decision_threshold).pos_label
     if len(classes) != 2:
         raise ValueError(
             f"{named} needs two classes, got {len(classes)}: {classes[:10].tolist()}. Make the "
             "target binary, e.g. y == 'ill'."
+        )
+    if pos_label is None and classes.tolist() not in ([0, 1], [-1, 1]):
+        raise ValueError(
+            f"{named} does not say which of the classes {classes.tolist()} is positive. Add "
+            f"pos_label, as in {{..., 'pos_label': {classes.tolist()[1]!r}}}."
         )
     if pos_label is not None and pos_label not in classes.tolist():
         raise ValueError(
@@ -268,8 +278,16 @@ class OutOfFoldPredictions(BaseSearchCV):
         self.best_threshold_ = decision.threshold
         with suppress(AttributeError):
             self.threshold_choice_ = self._oof_results.choice
+        doubt = self._oof_results.doubt
         if decision.problem is not None:
-            warnings.warn(decision.problem, ThresholdNotMetWarning, stacklevel=4)
+            named = f"decision_threshold={self.decision_threshold!r} is not met"
+            warn_user(f"{named}: {decision.problem}", ThresholdNotMetWarning)
+        elif doubt is not None:
+            warn_user(
+                f"best_threshold_ counts on folds that are alike and enough rows, but {doubt}: "
+                "its confidence may not hold.",
+                CalibrationWarning,
+            )
 
     @property
     def _calibrator(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Set
 from contextlib import nullcontext
 from typing import Any
 
@@ -10,6 +11,20 @@ from sklearn.base import clone
 from optunasearch._callback_tree import CallbackTree
 from optunasearch._sklearn import _num_samples
 from optunasearch.execution._fold import FoldContext
+from optunasearch.selection._one_standard_error import OneStandardError
+
+
+def check_refit(
+    refit: Any, parameters: Set[str] | None, metrics: Sequence[str] | None, n_splits: int
+) -> None:
+    """Raise what can be known of a wrong `refit` before the first fit."""
+    if isinstance(refit, type):
+        raise TypeError(
+            f"refit must be a bool, a name or a callable, got the class {refit.__name__}. Pass an "
+            f"instance: refit={refit.__name__}(...)."
+        )
+    if isinstance(refit, OneStandardError):
+        refit.check(parameters, metrics, n_splits)
 
 
 def fit_best(

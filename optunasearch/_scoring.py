@@ -7,6 +7,7 @@ study maximises every objective in scikit-learn's sign.
 
 from __future__ import annotations
 
+import inspect
 import math
 import numbers
 from collections.abc import Mapping
@@ -115,6 +116,13 @@ def _first_success(record: TrialRecord) -> Any:
 
 def plan_scoring(search: Any) -> ScoringPlan:
     """Settle what a search scores, optimises and requires."""
+    given = search.scoring
+    for one in given.values() if isinstance(given, Mapping) else [given]:
+        if inspect.isfunction(one) and one.__module__ == sensitivity.__module__:
+            raise TypeError(
+                f"{one.__name__} makes a scorer and is none itself; call it, as in "
+                f"scoring={one.__name__}({'0.95' if 'at' in one.__name__ else 'pos_label=1'})."
+            )
     if search.objectives or search.constraints:
         return extended_scoring(search)
     scorer, metric = BaseSearchCV._get_scorers(search)

@@ -238,9 +238,9 @@ class OptunaSearchCV(OutOfFoldPredictions):
     Ctrl-C raises `KeyboardInterrupt`. Before that, `cv_results_`, `best_params_`,
     `study_` and `trials_` are set from the trials that have finished. There is no refit.
 
-    Differences from `GridSearchCV`: an infinite mean score is never the best as long as
-    another is finite; the estimator's own values are tried first in a space that is not
-    visited in full; repeated candidates and unchanged leading steps are not fitted again.
+    Differences from `GridSearchCV`: `calibration` and, in a space that is not visited in
+    full, `pruner` and `initial_params`; repeated candidates and unchanged leading steps are
+    not fitted again; an infinite mean is never the best as long as another is finite.
 
     References
     ----------
@@ -394,8 +394,8 @@ class OptunaSearchCV(OutOfFoldPredictions):
         try:
             self._notify("on_search_start", run.start_event)
             self._search(run, space, plan)
-            self._choose_threshold()
             self._refit(run, context, tree)
+            self._choose_threshold()
         except BaseException as error:
             self._notify("on_failure", error)
             raise

@@ -19,6 +19,7 @@ from optunasearch._out_of_fold import OutOfFold, make_recorder
 from optunasearch._out_of_fold_results import OutOfFoldResults
 from optunasearch._prediction_store import PredictionStore
 from optunasearch._progress import Progress
+from optunasearch._refit import check_refit
 from optunasearch._samplers import (
     DEFAULT_N_TRIALS,
     GridProposer,
@@ -87,6 +88,8 @@ class TrialRun:
         self._tree = tree
         self._groups = groups
         self._n_splits = len(context.splits)
+        names = context.space.parameter_names()
+        check_refit(search.refit, names, plan.known_scores, self._n_splits)
         self._enumerated = is_enumerated(search.sampler, context.space, search.n_trials)
         self._n_trials = self._budget()
         self._pruning = self._choose_pruning()

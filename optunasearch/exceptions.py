@@ -53,7 +53,7 @@ class WorkerDiedError(OptunaSearchError, RuntimeError):
 
 
 class CalibrationWarning(UserWarning):
-    """Probabilities were calibrated otherwise than asked for, or not at all."""
+    """Out-of-fold predictions do not support the calibration or the threshold asked for."""
 
 
 class InfeasibleWarning(UserWarning):

@@ -52,6 +52,7 @@ def run(code):
                 "CalibratedClassifier",
                 "Calibration",
                 "Calibrator",
+                "Decision",
                 "FittedCalibrator",
                 "FoldEnsemble",
                 "IdentityCalibration",
@@ -82,7 +83,7 @@ def run(code):
         ),
         (
             optunasearch.selection,
-            ["CorrectedScore", "FoldDiagnosis", "OneStandardError", "diagnose_folds"],
+            ["FoldDiagnosis", "OneStandardError", "diagnose_folds"],
         ),
         (optunasearch.tracking, ["FoldEvent", "SearchEvent", "Tracker"]),
         (

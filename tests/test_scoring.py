@@ -205,6 +205,7 @@ def test_refit_chooses_among_objectives_and_scores(refit, metric):
             "refit must be set .* True was",
         ),
         ({"scoring": two_scores, "objectives": ["first"]}, ValueError, "'first' in objectives"),
+        ({"scoring": sensitivity}, TypeError, r"call it, as in scoring=sensitivity\(pos_label=1\)"),
     ],
 )
 def test_wrong_scoring_is_refused_before_the_first_fit(kwargs, error, message):

@@ -7,7 +7,7 @@ decision values) to probabilities. `Calibration` says which one a search shall u
 """
 
 from optunasearch.calibration._calibrator import Calibrator, IdentityCalibration
-from optunasearch.calibration._classifier import CalibratedClassifier
+from optunasearch.calibration._classifier import CalibratedClassifier, Decision
 from optunasearch.calibration._ensemble import FoldEnsemble
 from optunasearch.calibration._fit import FittedCalibrator
 from optunasearch.calibration._isotonic import IsotonicCalibration
@@ -20,6 +20,7 @@ __all__ = [
     "CalibratedClassifier",
     "Calibration",
     "Calibrator",
+    "Decision",
     "FittedCalibrator",
     "FoldEnsemble",
     "IdentityCalibration",

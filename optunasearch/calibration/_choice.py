@@ -37,22 +37,30 @@ class Choice(NamedTuple):
 
 
 def choose(
-    method: Any, sample: Sample, folds: NDArray[Any] | None, n_rows: int, n_total: int, kind: Kind
+    method: Any,
+    sample: Sample,
+    folds: NDArray[Any] | None,
+    n_rows: int,
+    n_total: int,
+    kind: Kind,
+    *,
+    labels: Any = None,
+    doubt: str | None = None,
 ) -> Choice:
     """Return the methods to try."""
     simplest = "identity" if kind == "predict_proba" else "temperature"
     if not isinstance(method, str):
-        return Choice((method,), unlike(sample, folds, n_rows, n_total))
-    rare = _rare_class(sample, n_rows)
+        return Choice((method,), doubt or unlike(sample, folds, n_rows, n_total))
+    rare = _rare_class(sample, n_rows, labels)
     if method != AUTO:
         if n_rows < FEWEST_ROWS and method != "temperature":
             return Choice(("temperature",), _too_few(n_rows))
         if rare and method != "temperature":
             return Choice(("temperature",), rare)
-        return Choice((method,), unlike(sample, folds, n_rows, n_total))
+        return Choice((method,), doubt or unlike(sample, folds, n_rows, n_total))
     if n_rows < FEWEST_ROWS:
         return Choice((simplest,), _too_few(n_rows))
-    reason = unlike(sample, folds, n_rows, n_total)
+    reason = doubt or unlike(sample, folds, n_rows, n_total)
     if reason:
         return Choice((simplest,), reason)
     basic = ("identity", "temperature") if kind == "predict_proba" else ("temperature",)
@@ -73,8 +81,8 @@ def unlike(sample: Sample, folds: NDArray[Any] | None, n_rows: int, n_total: int
     share = between_folds(sample, folds)
     if share > max(MOST_BETWEEN_FOLDS, _by_chance(len(np.unique(folds)), sample.weight.sum())):
         return (
-            f"the predictions differ from fold to fold ({share:.0%} of their variance lies "
-            f"between folds, more than {MOST_BETWEEN_FOLDS:.0%}), as they do with groups or a trend"
+            f"the predictions differ from fold to fold ({share:.1%} of their variance lies "
+            f"between folds, more than {MOST_BETWEEN_FOLDS:.1%}), as they do with groups or a trend"
         )
     return None
 
@@ -143,13 +151,14 @@ def _too_few(n_rows: int) -> str:
     return f"there are only {n_rows} out-of-fold rows, fewer than {FEWEST_ROWS}"
 
 
-def _rare_class(sample: Sample, n_rows: int) -> str | None:
+def _rare_class(sample: Sample, n_rows: int, labels: Any) -> str | None:
     """Say which class has too few rows; those of repeated CV are counted once."""
     counts = np.bincount(sample.y, minlength=sample.logits.shape[1]) * (n_rows / len(sample.y))
     rarest = int(counts.argmin())
     if counts[rarest] >= FEWEST_OF_CLASS - 0.5:
         return None
+    label = rarest if labels is None else np.asarray(labels).tolist()[rarest]
     return (
-        f"class {rarest} (counted from 0) has {counts[rarest]:.0f} out-of-fold rows, fewer than "
+        f"the class {label!r} has {counts[rarest]:.0f} out-of-fold rows, fewer than "
         f"{FEWEST_OF_CLASS}"
     )

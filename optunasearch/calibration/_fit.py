@@ -80,7 +80,8 @@ class FittedCalibrator:
     floor: float = field(default=0.0, repr=False)
 
     def __repr__(self) -> str:
-        loss = f"log loss {self.log_loss_before:.4g} -> {self.log_loss_after:.4g}"
+        before = "" if np.isnan(self.log_loss_before) else f"{self.log_loss_before:.4g} -> "
+        loss = f"log loss {before}{self.log_loss_after:.4g}"
         return f"<FittedCalibrator {self.method!r}, {self.n_rows} rows, {loss}>"
 
     @property
@@ -161,6 +162,8 @@ def fit_calibrator(
     n_rows: int | None = None,
     n_total: int | None = None,
     kind: Kind = "predict_proba",
+    labels: Any = None,
+    doubt: str | None = None,
 ) -> FittedCalibrator:
     """Choose a calibrator and fit it to out-of-fold predictions.
 
@@ -183,6 +186,10 @@ def fit_calibrator(
         How many rows the training data have. None: `n_rows`.
     kind : {"predict_proba", "decision_function"}, default="predict_proba"
         Where the logits come from.
+    labels : array-like of shape (n_classes,), default=None
+        What the classes are called in notes.
+    doubt : str, default=None
+        What the caller knows that speaks against building on these predictions.
 
     Returns
     -------
@@ -202,7 +209,9 @@ def fit_calibrator(
     n_rows = len(sample.y) if n_rows is None else n_rows
     scale = 1.0 if kind == "predict_proba" else _spread(sample)
     sample = sample._replace(logits=sample.logits / scale)
-    methods, note = choose(method, sample, folds, n_rows, n_total or n_rows, kind)
+    methods, note = choose(
+        method, sample, folds, n_rows, n_total or n_rows, kind, labels=labels, doubt=doubt
+    )
     is_choice = kind == "predict_proba" and len(methods) > 1
     floor = _best_floor(sample) if is_choice else 0.0
     name, calibrator, after = _best(methods, sample, floor, folds)

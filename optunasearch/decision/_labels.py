@@ -50,6 +50,11 @@ def probability_of(positive: Any, classes: list[Any], y_prob: ArrayLike) -> Floa
         raise ValueError(
             f"y_prob must be of shape (n_rows,) or (n_rows, 2), got shape {found.shape}."
         )
+    if np.isnan(found).any():
+        raise ValueError(
+            f"{int(np.isnan(found).sum())} of {found.size} values of y_prob are NaN. Leave out the "
+            "rows without a prediction."
+        )
     if not (found >= 0).all() or not (found <= 1).all():
         raise ValueError(
             f"y_prob must be between 0 and 1, got values from {found.min():.4g} to "

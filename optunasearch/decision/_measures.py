@@ -27,14 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri, stdtrit
 
-from optunasearch.decision._bounds import (
-    Floats,
-    effective_size,
-    group_correlation,
-    lower_bound,
-    upper_bound,
-)
+from optunasearch.decision._bounds import Floats, lower_bound, upper_bound
 from optunasearch.decision._estimate import Estimate
+from optunasearch.decision._rows import Rows
 
 UNDEFINED = Estimate(np.nan, np.nan, np.nan)
 # Probabilities of 0 and 1 are taken for these, as scikit-learn's log_loss does.
@@ -53,6 +48,7 @@ class Sample:
         Above 0.
     groups : ndarray of shape (n_rows,) or None
     confidence : float
+    folds : ndarray of shape (n_rows,) or None
     """
 
     is_positive: NDArray[np.bool_]
@@ -60,6 +56,7 @@ class Sample:
     weights: Floats | None
     groups: NDArray | None
     confidence: float
+    folds: NDArray | None = None
 
     @property
     def row_weights(self) -> Floats:
@@ -80,13 +77,22 @@ def share(sample: Sample, successes: NDArray[np.bool_], rows: NDArray[np.bool_])
         return UNDEFINED
     hits = successes[rows]
     weights = None if sample.weights is None else sample.weights[rows]
-    groups = None if sample.groups is None else sample.groups[rows]
-    correlation = group_correlation(hits.astype(np.float64), groups)
-    size = effective_size(weights, groups, correlation, n_rows)
+    size = _as_rows(sample).worth(rows, successes.astype(np.float64))
     value = float(np.average(hits, weights=weights))
     one_sided = (1 + sample.confidence) / 2
     low, high = (bound(value * size, size, one_sided) for bound in (lower_bound, upper_bound))
     return Estimate(value, float(low), float(high))
+
+
+def _as_rows(sample: Sample) -> Rows:
+    """Return the rows as those that a threshold is chosen on."""
+    return Rows(
+        sample.is_positive,
+        sample.probability[np.newaxis],
+        sample.weights,
+        sample.groups,
+        None if sample.folds is None else sample.folds[np.newaxis],
+    )
 
 
 def mean(sample: Sample, values: Floats, most: float = np.inf) -> Estimate:

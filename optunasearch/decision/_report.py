@@ -19,6 +19,9 @@ from optunasearch.decision._measures import Sample
 from optunasearch.decision._requirement import check_share
 from optunasearch.decision._rows import checked_weights
 
+# A threshold just above a probability of 1 is one, too.
+_ROUNDING = 1e-6
+
 
 @dataclass(frozen=True)
 class DecisionReport(Mapping):
@@ -146,6 +149,7 @@ def decision_report(
     confidence: float = 0.95,
     sample_weight: ArrayLike | None = None,
     groups: ArrayLike | None = None,
+    folds: ArrayLike | None = None,
 ) -> DecisionReport:
     """Say what a binary classifier's decisions and probabilities are worth.
 
@@ -171,6 +175,9 @@ def decision_report(
         (A weight of 2 is not two rows: unequal weights make intervals wider.)
     groups : array-like of shape (n_rows,), default=None
         Rows of a group are dependent, as those of one patient are; intervals become wider.
+    folds : array-like of shape (n_rows,), default=None
+        Which fold each probability comes from, if it is out-of-fold. Where rows of a fold move
+        together, as those in the leaves of a tree, intervals of shares become wider.
 
     Returns
     -------
@@ -225,8 +232,13 @@ def decision_report(
     given: Any = threshold
     if not isinstance(given, numbers.Real):
         raise TypeError(f"threshold must be a number, got {threshold!r}.")
+    if not -_ROUNDING <= float(threshold) <= 1 + _ROUNDING:
+        raise ValueError(
+            "threshold is compared with probabilities and must be between 0 and 1, got "
+            f"{threshold!r}."
+        )
     labels = column_or_1d(y_true)
-    check_consistent_length(labels, y_prob, sample_weight, groups)
+    check_consistent_length(labels, y_prob, sample_weight, groups, folds)
     if len(labels) == 0:
         raise ValueError("A report needs rows, got none.")
     classes = np.unique(labels).tolist()
@@ -240,6 +252,7 @@ def decision_report(
         None if weights is None else weights[kept],
         None if groups is None else column_or_1d(groups)[kept],
         float(confidence),
+        None if folds is None else column_or_1d(folds)[kept],
     )
     return _report(sample, float(threshold), positive)
 

@@ -57,7 +57,7 @@ class DecisionThreshold:
         The probability, over samples of training rows, that the requirements are met on
         new rows; for `costs` that of the cost's interval.
     pos_label : int, float, bool or str, default=None
-        The positive class. None is the second of the sorted classes.
+        The positive class. A search takes None only where the classes are 0 and 1 (or -1 and 1).
 
     Raises
     ------
@@ -76,7 +76,8 @@ class DecisionThreshold:
     -----
     To show a sensitivity of 0.95 with confidence 0.95 takes at least 59 positive rows, and
     32 with confidence 0.8: so many must all be predicted positive. A share of 1 can be shown
-    by no number of rows.
+    by no number of rows. Rows that move together when the model is fitted anew count as fewer:
+    those of a group, and those in the same leaf of a single tree.
 
     References
     ----------

@@ -298,10 +298,7 @@ def _predictions(
     """Return the predictions that are taken along with the scores."""
     if context.recorder is None or answers is None:
         return None
-    try:
-        return context.recorder.collect(estimator, answers)
-    except Exception as error:  # the fold has its score, as it would have without us
-        return FoldPredictions({}, problem=f"{type(error).__name__}: {error}")
+    return context.recorder.collect(estimator, answers)
 
 
 def _saved(estimator: Any, context: FoldContext) -> str | None:

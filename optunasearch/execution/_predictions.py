@@ -115,9 +115,13 @@ class Recorder:
 
     def collect(self, estimator: Any, answers: Answers) -> FoldPredictions | None:
         """Return the answers, and that of the first wanted method, in compact form."""
-        answers.ask_first(self.wanted)
+        problem = None
+        try:
+            answers.ask_first(self.wanted)
+        except Exception as error:  # the fold has its score, as it would have without us
+            problem = f"{type(error).__name__}: {error}"
         positions = self._positions(estimator)
-        responses, problem = {}, None
+        responses = {}
         for name, answer in answers.by_method.items():
             compact = self._compact(name, answer, positions)
             if compact is not None:

@@ -164,14 +164,14 @@ def decision_rows(search: Any, pos_label: Any) -> tuple[Rows, Any, bool]:
     position = positive_position(search, classes, pos_label)
     values = scores.values
     if position != results._position:
-        if search.decision_threshold is not None:
+        if results.requirement is not None:
             raise ValueError(
                 f"pos_label={pos_label!r}, but the decision threshold is for the class "
                 f"{classes[results._position]!r}. Leave pos_label out."
             )
         values = 1 - values if is_probability else -values
     rows, score = oof.by_repeat(values, scores.rows)
-    _, folds = oof.by_repeat(scores.folds, scores.rows)
+    folds = oof.by_repeat(scores.folds, scores.rows)[1] if oof.is_even else None
     chosen = checked_rows(
         oof.codes[rows] == position,
         score,

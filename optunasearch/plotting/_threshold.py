@@ -23,7 +23,7 @@ from optunasearch.plotting._matplotlib import (
     line_style,
     of_positive_class,
 )
-from optunasearch.plotting._search_results import decision_rows
+from optunasearch.plotting._search_results import decision_rows, results_of
 
 _STYLES = {
     "sensitivity": {"color": BLUE, "linestyle": "-"},
@@ -261,9 +261,9 @@ class DecisionThresholdDisplay:
         """
         rows, positive, is_probability = decision_rows(search, pos_label)
         choice = getattr(search, "threshold_choice_", None)
+        asked = results_of(search).requirement
         required = {}
-        if choice is not None:
-            asked = as_decision_threshold(search.decision_threshold)
+        if choice is not None and asked is not None:
             required = asked.required
             if confidence is None and required:
                 confidence = 1 - (1 - asked.confidence) / len(required)

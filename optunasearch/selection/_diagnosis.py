@@ -247,7 +247,7 @@ def _message(differs: bool, p_value: float, quantity: str, has_groups: bool) -> 
     """Say what was found, and what to do about it."""
     chance = f"p = {p_value:.2g}" if p_value >= 1e-6 else "p < 1e-6"
     if not differs:
-        return f"The folds differ by no more than chance and single models explain ({chance})."
+        return f"The folds do not differ by more than chance ({chance})."
     told = f"The folds differ by more than chance ({chance}, in their {quantity}): "
     if has_groups:
         return told + (

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import numbers
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +50,8 @@ class OneStandardError:
 
     See Also
     --------
-    optunasearch.OptunaSearchCV : Its `best_score_corrected_` is the honest score of the best.
+    optunasearch.OptunaSearchCV : With the default `refit` its `best_score_corrected_` is the
+        honest score of the best.
 
     Notes
     -----
@@ -63,9 +64,8 @@ class OneStandardError:
     either direction, and so does a parameter that a candidate does not have. Candidates
     without a mean score (failed, pruned) are passed over, and so are those that do not meet
     the search's constraints as long as any does. Among equally simple ones the best score
-    wins, among equal scores the first. A pruner stops trials that can hardly become the best,
-    although they may be within a standard error of it: search with ``pruner=None`` if none
-    of these should be missed.
+    wins, among equal scores the first. As `refit` is a callable, ``pruner="auto"`` stops
+    nothing, so that no candidate is missed, and there is no `best_score_`.
 
     References
     ----------
@@ -122,6 +122,33 @@ class OneStandardError:
         ties = [row for row, key in zip(rows, keys, strict=True) if key == simplest]
         return int(max(ties, key=lambda row: means[row]))
 
+    def check(
+        self, parameters: Set[str] | None, metrics: Sequence[str] | None, n_splits: int
+    ) -> None:
+        """Raise what a call would raise, before a search has run.
+
+        Parameters
+        ----------
+        parameters : set of str or None
+            Names of what is searched; None if they are not known beforehand.
+        metrics : sequence of str or None
+            Keys of the scores, None likewise.
+        n_splits : int
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the metric is not among them, or there is only one fold.
+        """
+        if n_splits < 2:
+            raise ValueError(_too_few(n_splits))
+        if metrics is not None:
+            _metric(dict.fromkeys(f"mean_test_{name}" for name in metrics), self.metric)
+        if parameters is not None and not callable(self.simplicity):
+            for name in _directions(self.simplicity):
+                if name not in parameters:
+                    raise ValueError(_unknown(name, sorted(parameters)))
+
     def _keys(self, candidates: list[dict[str, Any]]) -> list[Any]:
         """Return what the candidates are sorted by, the simplest first."""
         if callable(self.simplicity):
@@ -130,15 +157,25 @@ class OneStandardError:
         for name in directions:
             if not any(name in params for params in candidates):
                 known = sorted({known for params in candidates for known in params})
-                raise ValueError(
-                    f"simplicity names the parameter {name!r}, which no candidate has: they "
-                    f"have {known}. In a pipeline it is the name with the step's, as in "
-                    "'svc__C'."
-                )
+                raise ValueError(_unknown(name, known))
         return [
             tuple(_place(name, params.get(name), way) for name, way in directions.items())
             for params in candidates
         ]
+
+
+def _too_few(n_folds: int) -> str:
+    return (
+        f"A standard error needs the scores of two folds or more, got {n_folds}. Use a splitter "
+        "with more folds, e.g. cv=5."
+    )
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    return (
+        f"simplicity names the parameter {name!r}, which no candidate has: they have {known}. In "
+        "a pipeline it is the name with the step's, as in 'svc__C'."
+    )
 
 
 def _directions(simplicity: Any) -> dict[str, str]:
@@ -208,8 +245,5 @@ def _standard_error(cv_results: Mapping[str, Any], metric: str, row: int) -> flo
     is_fold = re.compile(rf"split\d+_test_{re.escape(metric)}").fullmatch
     scores = np.array([cv_results[key][row] for key in cv_results if is_fold(key)], dtype=float)
     if len(scores) < 2:
-        raise ValueError(
-            f"A standard error needs the scores of two folds or more, got {len(scores)} of "
-            f"{metric!r}. Use a splitter with more folds, e.g. cv=5."
-        )
+        raise ValueError(_too_few(len(scores)))
     return float(scores.std(ddof=1) / math.sqrt(len(scores)))

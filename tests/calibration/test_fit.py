@@ -165,7 +165,7 @@ def test_a_rare_class_gets_no_parameter_of_its_own():
         found = fitted(method, p, y, folds)
         assert found.method == "temperature"
         if method != "temperature":
-            assert "class 2 (counted from 0) has 4 out-of-fold rows" in found.note
+            assert "the class 2 has 4 out-of-fold rows" in found.note
     y[:5] = 2
     assert fitted("isotonic", p, y, folds).note is None
 
@@ -214,7 +214,7 @@ def test_repeats_count_once():
     )
     rare = np.r_[np.ones(3, dtype=int), np.zeros(97, dtype=int)]
     noted = fitted("auto", np.tile(p, (3, 1)), np.tile(rare, 3), n_rows=100)
-    assert "class 1 (counted from 0) has 3" in noted.note
+    assert "the class 1 has 3" in noted.note
 
 
 @pytest.mark.parametrize("folds", [None, np.zeros(300)])

@@ -220,7 +220,9 @@ def test_its_text_is_an_aligned_table():
     ("change", "error", "message"),
     [
         (dict(y_prob=[0.1, 0.2, 0.3, -2.0]), ValueError, "got values from -2 to 0.3"),
-        (dict(y_prob=[0.1, np.nan, 0.3, 0.4]), ValueError, "between 0 and 1"),
+        (dict(y_prob=[0.1, np.nan, 0.3, 0.4]), ValueError, "1 of 4 values of y_prob are NaN"),
+        (dict(threshold=np.nan), ValueError, "between 0 and 1, got nan"),
+        (dict(threshold=50), ValueError, "between 0 and 1, got 50"),
         (dict(y_prob=np.ones((4, 3))), ValueError, r"got shape \(4, 3\)"),
         (dict(y_prob=[0.1]), ValueError, "inconsistent numbers of samples"),
         (dict(y_true=[0, 1, 2, 1]), ValueError, "two classes, got 3"),

@@ -26,6 +26,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from optunasearch import OptunaSearchCV
 from optunasearch.calibration import Calibration, SigmoidCalibration
+from optunasearch.decision import decision_report
 from optunasearch.exceptions import (
     CalibrationWarning,
     ThresholdNotMetError,
@@ -116,7 +117,7 @@ def test_classes_that_a_fold_has_not_seen_have_probability_zero():
     np.testing.assert_allclose(oof[np.arange(150), y], 0.0)
     np.testing.assert_allclose(oof.sum(axis=1), 1.0, rtol=1e-6)
     # Nothing follows from such folds.
-    with pytest.warns(CalibrationWarning, match="differ from fold to fold"):
+    with pytest.warns(CalibrationWarning, match="lack a class"):
         calibrator = search.calibrator_
     assert calibrator.method == "identity"
 
@@ -480,6 +481,45 @@ def test_what_cannot_be_met_loses_nothing(classification):
     assert search.best_estimator_.predict(X).shape == (60,)
     with pytest.raises(ThresholdNotMetError, match="59"):
         search.predict(X)
+
+
+def test_a_threshold_from_folds_that_lack_a_class_is_doubted(cancer):
+    X, y = cancer
+    order = np.argsort(y, kind="stable")
+    search = OptunaSearchCV(
+        GaussianNB(), SMOOTHING, cv=KFold(2), decision_threshold={"sensitivity": 0.9}
+    )
+    with pytest.warns(CalibrationWarning, match="lack a class") as caught:
+        search.fit(X[order], y[order])
+    assert any("its confidence may not hold" in str(each.message) for each in caught)
+    assert all(each.filename == __file__ for each in caught)
+
+
+def test_the_positive_class_is_named_where_it_is_no_number(cancer, n_fits):
+    X, y = cancer
+    names = np.array(["malignant", "benign"])[y]
+    search = OptunaSearchCV(CountedNB(), SMOOTHING, decision_threshold={"sensitivity": 0.9})
+    with pytest.raises(ValueError, match="'pos_label': 'malignant'"):
+        search.fit(X, names)
+    assert n_fits() == 0
+
+
+def test_the_rows_of_a_leaf_count_as_fewer_in_the_report_too(cancer):
+    X, y = cancer
+    search = OptunaSearchCV(
+        DecisionTreeClassifier(max_depth=2, random_state=0),
+        {"min_samples_leaf": [5]},
+        decision_threshold={"sensitivity": 0.6, "confidence": 0.8, "pos_label": 0},
+    ).fit(X, y)
+    choice, report = search.threshold_choice_, search.decision_report_
+    plain = decision_report(
+        y,
+        search.calibrator_.predict_proba(search.oof_predictions_)[:, 0],
+        threshold=search.best_threshold_,
+        pos_label=0,
+    )
+    assert report.sensitivity.value == choice.sensitivity
+    assert report.sensitivity.low < plain.sensitivity.low - 0.05
 
 
 # An honest score

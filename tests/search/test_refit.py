@@ -11,6 +11,8 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from optunasearch import OptunaSearchCV
+from optunasearch.selection import OneStandardError
+from tests.search.estimators import CountedNB
 
 GRID = {"max_depth": [1, 2, 5]}
 
@@ -70,6 +72,20 @@ def test_several_metrics_need_the_name_of_one(classification, refit):
     search = make_search(scoring=["accuracy", "f1"], refit=refit)
     with pytest.raises(ValueError, match="refit"):
         search.fit(*classification)
+
+
+@pytest.mark.parametrize(
+    ("refit", "error", "message"),
+    [
+        (OneStandardError, TypeError, "the class OneStandardError. Pass an instance"),
+        (OneStandardError("depth"), ValueError, "'depth'.*'var_smoothing'"),
+        (OneStandardError("var_smoothing", "auc"), ValueError, "metric='auc'.*'score'"),
+    ],
+)
+def test_a_wrong_rule_is_refused_at_once(classification, n_fits, refit, error, message):
+    with pytest.raises(error, match=message):
+        OptunaSearchCV(CountedNB(), {"var_smoothing": [1e-9]}, refit=refit).fit(*classification)
+    assert n_fits() == 0
 
 
 def test_a_callable_chooses_the_row(classification):

@@ -235,8 +235,8 @@ class OptunaSearchCV(OutOfFoldPredictions):
     jobs, as long as `max_pending` is the same. Without it, the result of ``n_jobs=-1``
     depends on the number of cores of the machine.
 
-    Ctrl-C raises `KeyboardInterrupt`. Before that, `cv_results_`, `best_params_`,
-    `study_` and `trials_` are set from the trials that have finished. There is no refit.
+    Ctrl-C raises `KeyboardInterrupt`. Before that, as before the error of a callback,
+    `cv_results_`, `best_params_`, `study_` and `trials_` are set from what has finished.
 
     Differences from `GridSearchCV`: `calibration` and, in a space that is not visited in
     full, `pruner` and `initial_params`; repeated candidates and unchanged leading steps are
@@ -414,8 +414,8 @@ class OptunaSearchCV(OutOfFoldPredictions):
         """Run the trials and store what came out."""
         try:
             run.run()
-        except KeyboardInterrupt:
-            with suppress(Exception):  # nothing may hide the interrupt
+        except BaseException:  # Ctrl-C, a callback that raises, error_score="raise"
+            with suppress(Exception):  # nothing may hide it
                 self._store(run, space, plan)
             raise
         self._store(run, space, plan)

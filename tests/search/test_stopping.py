@@ -198,3 +198,16 @@ def test_ctrl_c_before_anything_has_finished_leaves_an_unfitted_search(classific
     with pytest.raises(KeyboardInterrupt):
         search.fit(*classification)
     assert not hasattr(search, "cv_results_")
+
+
+def test_a_callback_that_raises_costs_nothing_that_was_computed(classification):
+    def fail(study, trial):
+        if trial.number == 2:
+            raise RuntimeError("the disk of the log is full")
+
+    search = OptunaSearchCV(Adjustable(), VALUES, cv=2, n_trials=4, callbacks=[fail])
+    with pytest.raises(RuntimeError, match="disk of the log"):
+        search.fit(*classification)
+    assert len(search.cv_results_["params"]) == 3
+    assert search.best_params_ in search.cv_results_["params"]
+    assert not hasattr(search, "best_estimator_")

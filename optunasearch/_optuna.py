@@ -57,9 +57,10 @@ def new_study(
     sampler: optuna.samplers.BaseSampler | None,
     metric_names: Sequence[str],
     name: str | None = None,
+    storage: optuna.storages.InMemoryStorage | None = None,
 ) -> SearchStudy:
     """Return an empty study in memory that maximises every metric."""
-    storage = optuna.storages.InMemoryStorage()
+    storage = storage or optuna.storages.InMemoryStorage()
     with quiet_optuna():
         study = optuna.create_study(
             study_name=name,
@@ -103,19 +104,33 @@ def reseed(states: Sequence[LazyRandomState], seed: int, trial_number: int) -> N
         state.rng.seed(int(own_seed))
 
 
-class SnapshotStudy(SearchStudy):
-    """A study that shows a pruner only the first `n_visible` trials.
+class SnapshotStorage(optuna.storages.InMemoryStorage):
+    """A storage that shows only the first `n_visible` trials of its study.
 
-    The trial that is judged is handed to the pruner apart from the others.
+    The storage and not the study hides the others: Hyperband asks a study of its own
+    making.
     """
 
     n_visible = 0
 
-    def _get_trials(
-        self, deepcopy: bool = True, states: Any = None, use_cache: bool = False
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Any = None
     ) -> list[optuna.trial.FrozenTrial]:
-        trials = super()._get_trials(deepcopy, states, use_cache)
+        """Return the trials that are shown."""
+        trials = super().get_all_trials(study_id, deepcopy, states)
         return [trial for trial in trials if trial.number < self.n_visible]
+
+
+class SnapshotStudy(SearchStudy):
+    """A study that shows a pruner only the first trials.
+
+    The trial that is judged is handed to the pruner apart from the others.
+    """
+
+    def show(self, n_trials: int) -> None:
+        """Show the first `n_trials` trials."""
+        assert isinstance(self._storage, SnapshotStorage)
+        self._storage.n_visible = n_trials
 
     @property
     def best_trial(self) -> optuna.trial.FrozenTrial:
@@ -133,7 +148,7 @@ class SnapshotStudy(SearchStudy):
 def new_snapshot_study(pruner: optuna.pruners.BasePruner) -> SnapshotStudy:
     """Return an empty study in memory for a pruner, to be maximised."""
     # Hyperband draws the bracket of a trial from the study's name.
-    study = new_study(None, ["score"], name="optunasearch")
+    study = new_study(None, ["score"], name="optunasearch", storage=SnapshotStorage())
     return SnapshotStudy(
         study.study_name, study._storage, sampler=optuna.samplers.RandomSampler(), pruner=pruner
     )

@@ -128,11 +128,11 @@ def test_a_snapshot_study_shows_a_pruner_the_first_trials():
         study.tell(trial, value)
     trials[3].report(0.1, 1)
     for n_visible, expected in [(0, ([], None)), (2, ([0, 1], 1)), (3, ([0, 1, 2], 2))]:
-        study.n_visible = n_visible
+        study.show(n_visible)
         assert trials[3].should_prune()
         assert pruner.seen == expected
     assert study.reported_steps(trials[3]) == {1}
-    study.n_visible = 0
+    study.show(0)
     with pytest.raises(ValueError, match="no trial is complete"):
         _ = study.best_trial
 

@@ -88,7 +88,7 @@ class OptunaRule:
             return None
         trial = self._trial(record.number)
         self._report(trial, record, n_folds)
-        self._study.n_visible = n_settled
+        self._study.show(n_settled)
         if not trial.should_prune():
             return None
         return Stop(n_folds, {self._metric: float(np.mean(scores))})

@@ -4,7 +4,7 @@ import warnings
 
 import optuna
 import pytest
-from optuna.pruners import BasePruner, MedianPruner, PatientPruner, WilcoxonPruner
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, PatientPruner, WilcoxonPruner
 
 from optunasearch._space import Point
 from optunasearch.execution._records import FoldResult, Stop, TrialRecord
@@ -53,6 +53,19 @@ def test_it_sees_the_settled_trials_and_no_others():
         0: ("COMPLETE", {1: 0.2, 2: pytest.approx(0.3), 3: pytest.approx(0.4)}),
         1: ("PRUNED", {1: 0.1}),
     }
+
+
+def test_hyperband_asks_a_study_of_its_own_and_sees_no_others_either():
+    pruner = HyperbandPruner(min_resource=1, max_resource=3)
+    rule = OptunaRule(pruner, "score", 3)
+    for number in range(6):
+        rule.settle(record(number, [0.2, 0.4, 0.6]))
+    rule.judge(record(6, [0.5]), 1, 6)  # it makes its brackets at the first call
+    watching = Watching()
+    pruner._pruners = [watching] * len(pruner._pruners)
+    rule.judge(record(7, [0.5]), 1, 2)
+    ((_, _, others),) = watching.seen
+    assert set(others) <= {0, 1}
 
 
 @pytest.mark.parametrize("wrap", [False, True])

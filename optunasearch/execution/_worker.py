@@ -42,12 +42,20 @@ def main(connection: Connection, lifeline: Connection) -> None:
             connection.send_bytes(reply)
 
 
+def _set_filters(filters: list[Any]) -> None:
+    """Set the filters of warnings."""
+    warnings.filters[:] = filters  # type: ignore[index]
+    with warnings.catch_warnings():
+        pass  # entering tells the interpreter that the filters have changed
+
+
 class _Opened:
     """The context that is open, and what can be asked of it."""
 
     def __init__(self) -> None:
         self._context: Any = None
         self._nested: dict[str, Any] = {}
+        self._own_filters = list(warnings.filters)
 
     def open(self, payload: bytes) -> bytes:
         """Map a search's context; reply with its path."""
@@ -56,6 +64,7 @@ class _Opened:
 
         path, position, sys_path, nested, filters = pickle.loads(payload)
         self.close()
+        _set_filters(self._own_filters)  # not those of the search before
         try:
             sys.path[:] = sys_path
             self._context = open_context(path)
@@ -63,9 +72,7 @@ class _Opened:
         except Exception:
             return pickle.dumps(("failed", (path, traceback.format_exc())))
         self._nested = nested
-        warnings.filters[:] = filters  # type: ignore[index]
-        with warnings.catch_warnings():
-            pass  # entering tells the interpreter that the filters have changed
+        _set_filters(filters)
         # What was imported stays: the collector need not walk it again and again.
         gc.collect()
         gc.freeze()

@@ -17,6 +17,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_limits
 
 from optunasearch.decision import DecisionThreshold
 from optunasearch.decision._threshold import choose_threshold
@@ -70,6 +71,13 @@ SLOW = {
     "boosting": GradientBoostingClassifier(n_estimators=30, random_state=0),
     "histograms": HistGradientBoostingClassifier(max_iter=30),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """Small fits in two threads wait for each other longer than they work."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.mark.parametrize("model", FAST.values(), ids=FAST)

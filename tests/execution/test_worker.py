@@ -135,6 +135,24 @@ def test_warning_filters_are_the_drivers(opened, make_context):
         warnings.warn("some text", UserWarning, stacklevel=1)
 
 
+def test_a_context_is_not_loaded_under_the_filters_of_the_search_before(tmp_path, make_context):
+    class Loud:
+        def __reduce__(self):
+            return warnings.warn, ("I am being loaded",)
+
+    errors = [("error", None, Warning, None, 0)]
+    plain = list(warnings.filters)
+    warnings.filters[:] = [("ignore", None, Warning, None, 0)]
+    worker = _Opened()
+    for name, action, filters in (("one", None, errors), ("two", Loud(), plain)):
+        folder = tmp_path / name
+        folder.mkdir()
+        path = PickledContext(make_context(action)).write(str(folder))
+        setup = (path, 0, list(sys.path), {"n_jobs": 1}, filters)
+        kind, reply = pickle.loads(worker.open(cloudpickle.dumps(setup)))
+        assert kind == "ready", reply
+
+
 class Knot:
     """An object in a reference cycle, as classes of a script are."""
 
